@@ -1,0 +1,165 @@
+package healthcheck
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// defaultBodyLimit is what an unconfigured server keeps of a body, in bytes (PING_BODY_LIMIT).
+	defaultBodyLimit = 10_000
+	// maxBodyLimit is what the hosted service keeps. More is not sent, whatever a server offers.
+	maxBodyLimit = 100_000
+	// maxAnswer is how much of an answer's body is read. The server's own are a few words.
+	maxAnswer = 512
+	// maxAnswerHeader bounds an answer's header.
+	maxAnswerHeader = 16 << 10
+
+	defaultTimeout = 10 * time.Second
+)
+
+// ClientOptions say which check to ping, and how.
+type ClientOptions struct {
+	// BaseURL is where pings go: https://hc-ping.com, or https://HOST/ping of a self-hosted server. A user and password
+	// in it are sent as basic authentication.
+	BaseURL string
+	// ID is the check's UUID or <ping-key>/<slug>.
+	ID string
+	// Create lets the server create a missing check. It works for the slug form only and is ignored for a UUID.
+	Create bool
+	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer. 0: 10 s.
+	Timeout time.Duration
+	// Version is kubevali's, for the User-Agent.
+	Version string
+	// Transport replaces the client's own one. Nil: HTTP/1.1 through the proxy the environment names, a connection per
+	// ping, the system's root certificates or else the embedded ones.
+	Transport http.RoundTripper
+}
+
+// Client sends pings to one check. It is safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	id        checkID
+	create    bool
+	timeout   time.Duration
+	userAgent string
+	transport func() http.RoundTripper
+	bodyLimit atomic.Int64 // what the server last said it keeps
+}
+
+// NewClient checks the base URL and the ID and returns a client. It opens no connection and reads no certificates; the
+// first Ping does. Its errors name the wrong setting and show at most four characters of the ID.
+func NewClient(o ClientOptions) (*Client, error) {
+	base, err := parseBaseURL(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	id, err := parseID(o.ID)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{base: base, id: id, create: o.Create, timeout: o.Timeout, userAgent: "kubevali"}
+	c.bodyLimit.Store(defaultBodyLimit)
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	if o.Version != "" {
+		c.userAgent += "/" + o.Version
+	}
+	c.transport = func() http.RoundTripper { return o.Transport }
+	if o.Transport == nil {
+		c.transport = sync.OnceValue(c.newTransport)
+	}
+	return c, nil
+}
+
+func (c *Client) newTransport() http.RoundTripper {
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		// Pings are a minute apart, about when servers close idle connections; a POST that meets such a close is lost.
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+	}
+	if c.base.Scheme == "https" {
+		t.TLSClientConfig = &tls.Config{RootCAs: trustedRoots(x509.SystemCertPool)}
+	}
+	return t
+}
+
+// String names the server and the check, the latter by its first four characters.
+func (c *Client) String() string { return c.server() + " check " + mask(c.id.text) }
+
+// server is the part of the base URL that is no secret.
+func (c *Client) server() string { return c.base.Scheme + "://" + c.base.Host }
+
+// Ping sends p once and waits for the answer. An error is an *Error, which says whether another try makes sense.
+func (c *Client) Ping(ctx context.Context, p Ping) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	// The transport is used without an http.Client around it: nothing follows a redirect, and no *url.Error, whose
+	// text holds the URL, is ever made.
+	resp, err := c.transport().RoundTrip(c.request(ctx, p))
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	c.learnBodyLimit(resp)
+	return c.judge(resp, answer)
+}
+
+func (c *Client) request(ctx context.Context, p Ping) *http.Request {
+	target := c.base.JoinPath(c.id.text, p.endpoint())
+	target.User = nil
+	query := url.Values{}
+	if p.RunID != "" {
+		query.Set("rid", p.RunID)
+	}
+	if c.create && c.id.slug {
+		query.Set("create", "1")
+	}
+	target.RawQuery = query.Encode()
+
+	req := &http.Request{Method: http.MethodPost, URL: target, Header: http.Header{}, Body: http.NoBody}
+	req.Header.Set("User-Agent", c.userAgent)
+	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	if user := c.base.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	if body := c.body(p); len(body) > 0 {
+		// With the length known the body is not sent in chunks; the server stores a chunked one as empty.
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+	return req.WithContext(ctx)
+}
+
+func (c *Client) body(p Ping) []byte {
+	limit := int(c.bodyLimit.Load())
+	if p.Body == nil || limit == 0 {
+		return nil
+	}
+	return keepLast(bytes.ToValidUTF8(p.Body(limit), []byte("\uFFFD")), limit)
+}
+
+// learnBodyLimit remembers the header with which a server says how much of a body it keeps.
+func (c *Client) learnBodyLimit(resp *http.Response) {
+	limit, err := strconv.Atoi(resp.Header.Get("Ping-Body-Limit"))
+	if err != nil || limit < 0 {
+		return
+	}
+	c.bodyLimit.Store(int64(min(limit, maxBodyLimit)))
+}

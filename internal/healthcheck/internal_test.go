@@ -1,0 +1,67 @@
+package healthcheck
+
+import (
+	"crypto/x509"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// These tests reach inside for what no server and no system can be made to show from outside.
+
+func TestTrustedRoots(t *testing.T) {
+	some := trustedRoots(func() (*x509.CertPool, error) { return nil, errors.New("no system") })
+	if some == nil || some.Equal(x509.NewCertPool()) {
+		t.Fatal("the embedded roots are empty")
+	}
+	if trustedRoots(func() (*x509.CertPool, error) { return x509.NewCertPool(), nil }) == nil {
+		t.Error("an image without certificates does not get the embedded roots")
+	}
+	if trustedRoots(func() (*x509.CertPool, error) { return some, nil }) != nil {
+		t.Error("the system's roots are not left to crypto/tls")
+	}
+}
+
+func FuzzRedact(f *testing.F) {
+	const id = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
+	for _, seed := range []string{"", "no check " + id, id + id[3:], strings.ToUpper(id), "5bf6 75-d4c7-4", "é" + id + "İ"} {
+		f.Add(id, seed)
+	}
+	f.Fuzz(func(t *testing.T, id, text string) {
+		got := checkID{text: id}.redact(text)
+		for i := 0; i+5 <= len(id); i++ {
+			piece := lowerASCII(id[i : i+5])
+			if strings.Contains(piece, "…"[:1]) {
+				continue // the mark itself may be such a piece
+			}
+			if strings.Contains(lowerASCII(got), piece) {
+				t.Fatalf("%q shows %q of %q", got, piece, id)
+			}
+		}
+		if !strings.Contains(got, "…") && got != text {
+			t.Fatalf("%q became %q", text, got)
+		}
+	})
+}
+
+func FuzzKeepLast(f *testing.F) {
+	f.Add("first\nsecond\n", 8)
+	f.Add("€€€", 4)
+	f.Add("\n\n\n", 2)
+	f.Fuzz(func(t *testing.T, text string, limit int) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		got := string(keepLast([]byte(text), limit))
+		if len(got) > max(limit, 0) && len(got) > 0 {
+			t.Fatalf("%d bytes, limit %d", len(got), limit)
+		}
+		if !utf8.ValidString(got) || !strings.HasSuffix(text, got) {
+			t.Fatalf("%q is not an end of %q", got, text)
+		}
+		if limit >= utf8.UTFMax && text != "" && got == "" {
+			t.Fatalf("nothing is left of %q", text)
+		}
+	})
+}

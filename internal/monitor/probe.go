@@ -1,0 +1,97 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Kind is a probe: Live or Ready.
+type Kind string
+
+const (
+	Live  Kind = "live"
+	Ready Kind = "ready"
+)
+
+const (
+	// probeTimeout is how long a probe waits when its context has no deadline.
+	probeTimeout = 5 * time.Second
+	// maxLine is how much of an answer is read.
+	maxLine = 4 << 10
+)
+
+// Probe asks the server that listens on addr, in the form that Listen takes. It returns the server's line; the error is
+// nil when the answer is 200, and otherwise holds that line, or says why there is none.
+func Probe(ctx context.Context, addr string, kind Kind) (string, error) {
+	if kind != Live && kind != Ready {
+		return "", fmt.Errorf("unknown probe %q: expected %s or %s", kind, Live, Ready)
+	}
+	target, err := reachable(addr)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target+"/"+string(kind)+"z", nil)
+	if err != nil {
+		return "", fmt.Errorf("cannot ask %s: %w", target, err)
+	}
+	// A transport of its own: the environment's proxy has no business here.
+	resp, err := (&http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxLine}).RoundTrip(req)
+	if err != nil {
+		return "", unanswered(target, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxLine))
+	if err != nil {
+		return "", unanswered(target, err)
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	line = oneLine(line)
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return line, nil
+	case http.StatusServiceUnavailable:
+		return line, errors.New(line)
+	}
+	return line, fmt.Errorf("%s answered %d %q: is this kubevali's address? It is set in monitor.listen",
+		target, resp.StatusCode, line)
+}
+
+// reachable turns an address to listen on into one to connect to.
+func reachable(addr string) (string, error) {
+	if addr == "" {
+		return "", errors.New("monitor.listen is empty: the probes are switched off, there is nothing to ask")
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("monitor.listen: %w: expected \":port\" or \"host:port\"", err)
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip.Equal(net.IPv4zero): // without a host the server listens on both, IPv4 and IPv6
+		host = "127.0.0.1"
+	case ip.Equal(net.IPv6unspecified):
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func unanswered(target string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing listens on %s: kubevali is not running here, or its monitor.listen is another address", target)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer from %s in time", target)
+	}
+	return fmt.Errorf("cannot ask %s: %w", target, err)
+}
