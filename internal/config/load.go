@@ -1,0 +1,81 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+)
+
+// MaxSize is the size of the largest configuration file, in bytes: a ConfigMap cannot hold more.
+const MaxSize = 1 << 20
+
+// Load reads the file at path, see Parse.
+func Load(path string) (*Config, []Warning, error) {
+	data, err := read(path)
+	if err != nil {
+		err.At = Position{File: path}
+		return nil, nil, Errors{err}
+	}
+	return Parse(path, data)
+}
+
+func read(path string) ([]byte, *Error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, readError(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, &Error{Message: "is a folder, not a file", Hint: "name the file in it"}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	switch {
+	case err != nil:
+		return nil, readError(err)
+	case len(data) > MaxSize:
+		return nil, &Error{Message: "larger than 1 MiB, the most that a ConfigMap can hold", Hint: "is it the right file?"}
+	}
+	return data, nil
+}
+
+func readError(err error) *Error {
+	e := &Error{Message: "cannot be read: " + err.Error(), Cause: err}
+	if path := new(fs.PathError); errors.As(err, &path) {
+		e.Message = "cannot be read: " + path.Err.Error()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Message = "no such file"
+		e.Hint = "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
+	}
+	return e
+}
+
+// Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
+// Errors, in file order; the warnings are only returned with a Config.
+func Parse(file string, data []byte) (*Config, []Warning, error) {
+	root, err := parseYAML(file, data)
+	if err != nil {
+		return nil, nil, Errors{err}
+	}
+	f := findings{
+		places:  places{file: file, keys: make(map[string]Position)},
+		unsound: make(map[string]bool),
+	}
+	f.keys[""] = f.position(root, "")
+	config := Default()
+	d := decoder{findings: &f, text: strings.Split(string(data), "\n")}
+	d.section(root, "", reflect.ValueOf(&config).Elem())
+	config.check(&f)
+	if err := f.errs.Err(); err != nil {
+		return nil, nil, err
+	}
+	config.places = f.places
+	return &config, f.warnings, nil
+}

@@ -1,0 +1,290 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/config"
+)
+
+// parse returns the configuration that text is, and fails the test if it is none.
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	cfg, warnings, err := config.Parse("k.yaml", []byte(text))
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("errors: %v\nwarnings: %v", err, warnings)
+	}
+	return cfg
+}
+
+// findings returns what is wrong with text, one per line.
+func findings(t *testing.T, text string) []string {
+	t.Helper()
+	cfg, _, err := config.Parse("k.yaml", []byte(text))
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[config.Errors](err); !ok || cfg != nil {
+		t.Fatalf("got the configuration %v and an error of type %T", cfg, err)
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+const command = "nodeTemplate: {command: [node]}\n"
+
+func TestParseReadsEveryKindOfValue(t *testing.T) {
+	cfg := parse(t, readFile(t, "testdata/values.yaml"))
+	n := cfg.NodeTemplate
+	var command []string
+	for _, c := range n.Command {
+		command = append(command, c.Text)
+	}
+	if want := []string{"darwinia", "30", "true", "2024-01-01"}; n.Index.Text != "0" || !slices.Equal(command, want) {
+		t.Errorf("index %q, command %q", n.Index.Text, command)
+	}
+	var args []string
+	for _, a := range n.Args {
+		arg := a.Dashed() + "=" + []string{"omitted", "bool", "value", "list"}[a.Kind]
+		for _, v := range a.Values {
+			arg += " " + v.Text
+		}
+		if a.Bool {
+			arg += " true"
+		}
+		args = append(args, arg)
+	}
+	want := []string{
+		"-x=value a", "--Zeta.Flag=value 1.50", "--none=omitted", "--off=bool", "--on=bool true", "-p=list 1 two", "--yes=value yes",
+	}
+	if !slices.Equal(args, want) {
+		t.Errorf("args %q, want %q", args, want)
+	}
+	if len(n.Env) != 2 || n.Env["A"].Text != "{{ .Index }}" || n.Env["B"].Text != "1" {
+		t.Errorf("env %v", n.Env)
+	}
+	if n.Files[0].Mode != 0o644 || !n.Files[0].IfNotExists || n.Files[1].Mode != config.DefaultFileMode {
+		t.Errorf("files %v", n.Files)
+	}
+	if p := cfg.Process; p.StopSignal.String() != "SIGINT" || time.Duration(p.StopGracePeriod) != 90*time.Second ||
+		p.RestartMaxTries != 3 || p.Restart != config.RestartOnFailure || p.RestartBackoffMax.String() != "1m" {
+		t.Errorf("process %+v", p)
+	}
+	if w := cfg.Watchlog; !w.Enabled || w.Keyword != "123" || w.Pattern.String() != `n=(?P<n>\d+)` ||
+		!slices.Equal(w.Streams, []config.Stream{config.Stderr}) || w.LastThreshold.String() != "10m" {
+		t.Errorf("watchlog %+v", w)
+	}
+	if l := cfg.Logging; l.Level != config.LevelWarn || l.Encoding != config.EncodingConsole {
+		t.Errorf("logging %+v", l)
+	}
+}
+
+// The schema, which editors follow, is stricter than the loader about these.
+func TestOldAndLooseSpellings(t *testing.T) {
+	cfg := parse(t, `
+nodeTemplate:
+  command: [node]
+  files: [{path: a, mode: 0600}, {path: b, mode: 0o644}, {path: c, mode: '0755'}]
+nodeService: {enabled: no}
+watchlog: {enabled: Yes, keyword: a, startupThreshold: 0}
+process: {signalGroup: "on", stopSignal: 15, restartMaxTries: "3"}
+nodeStdout: ""
+logging: {level: WARN}
+`)
+	for i, want := range []string{"0600", "0644", "0755"} {
+		if got := cfg.NodeTemplate.Files[i].Mode.String(); got != want {
+			t.Errorf("mode %s, want %s", got, want)
+		}
+	}
+	if cfg.NodeService.Enabled || !cfg.Watchlog.Enabled || !cfg.Process.SignalGroup {
+		t.Errorf("booleans: %+v", cfg)
+	}
+	if cfg.Process.StopSignal.String() != "SIGTERM" || cfg.Process.RestartMaxTries != 3 ||
+		cfg.NodeStdout != config.Stdout || cfg.Logging.Level != config.LevelWarn {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestNullMeansNotSet(t *testing.T) {
+	cfg := parse(t, command+`
+process: {stopGracePeriod: , stopSignal: ~}
+watchlog: {streams: null}
+monitor:
+logging: {level: ""}
+`)
+	want := config.Default()
+	if cfg.Process != want.Process || len(cfg.Watchlog.Streams) != 2 || cfg.Monitor.Listen.Text != ":49944" ||
+		cfg.Logging != want.Logging {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestOldFileLoadsWithWarnings(t *testing.T) {
+	cfg, warnings, err := config.Load("testdata/v04.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.NodeStdout != config.Stdout || cfg.NodeStderr != config.Stderr || cfg.Logging.Level != config.LevelError ||
+		cfg.Watchlog.LastThreshold.String() != "1h" {
+		t.Errorf("got %+v", cfg)
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, w.String())
+	}
+	const ignored = ": ignored: kubevali's own log goes to stderr and has only a level and an encoding"
+	want := []string{
+		"testdata/v04.yaml:30:3: logging.outputPaths" + ignored,
+		"testdata/v04.yaml:31:3: logging.initialFields" + ignored,
+		"testdata/v04.yaml:32:3: logging.sampling" + ignored,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("warnings:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestAnchorsAndMergeKeys(t *testing.T) {
+	cfg := parse(t, `
+nodeTemplate:
+  command: &command [node, &flag --dev]
+  args: &args
+    a: 1
+    b: &text 'b {{ .Index }}'
+  env:
+    <<: [*args, {b: later, c: 3}]
+    a: own
+watchlog: {keywords: *command, keyword: *flag}
+process: &process
+  restart: always
+  <<: {restart: never, restartMaxTries: 7}
+`)
+	env := cfg.NodeTemplate.Env
+	if len(env) != 3 || env["a"].Text != "own" || env["b"].Text != "b {{ .Index }}" || env["c"].Text != "3" {
+		t.Errorf("env %v", env)
+	}
+	// The text stands where the anchor is, the key where the alias is.
+	want := config.Position{File: "k.yaml", Line: 6, Column: 8, Path: "nodeTemplate.env.b"}
+	if env["b"].At != want {
+		t.Errorf("env.b at %+v", env["b"].At)
+	}
+	if w := cfg.Watchlog; !slices.Equal(w.Keywords, []string{"node", "--dev"}) || w.Keyword != "--dev" {
+		t.Errorf("watchlog %+v", w)
+	}
+	if p := cfg.Process; p.Restart != config.RestartAlways || p.RestartMaxTries != 7 {
+		t.Errorf("process %+v", p)
+	}
+}
+
+func TestAliasesAreBounded(t *testing.T) {
+	const bounded = "more than 100000 values (an alias counts each time it is used)"
+	var lists, merges strings.Builder
+	lists.WriteString("nodeTemplate:\n  command: [node]\n  unsetEnv: &many [" + strings.Repeat("a,", 1000) + "]\n  args:\n")
+	for i := range 200 {
+		lists.WriteString("    " + strings.Repeat("y", i+1) + ": *many\n")
+	}
+	merges.WriteString("nodeTemplate:\n  command: [node]\n  env:\n    <<:\n    - &a0 {A: b}\n")
+	for i := range 40 {
+		fmt.Fprintf(&merges, "    - &a%d {<<: [*a%d, *a%d]}\n", i+1, i, i)
+	}
+	for name, text := range map[string]string{"lists": lists.String(), "merges": merges.String()} {
+		if got := findings(t, text); len(got) != 1 || !strings.HasSuffix(got[0], bounded) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+func TestErrorsAreBounded(t *testing.T) {
+	text := command
+	for i := range 300 {
+		text += fmt.Sprintf("x%d: 1\n", i)
+	}
+	got := findings(t, text)
+	if len(got) != 101 || got[0] != "k.yaml: there are more than 100 errors, the first of which are:" ||
+		!strings.HasPrefix(got[1], "k.yaml:2:1: x0: ") {
+		t.Errorf("%d errors, the first %q", len(got), got[:2])
+	}
+}
+
+func TestTemplatesKnowTheirLines(t *testing.T) {
+	for _, test := range []struct {
+		name, text       string
+		line             int // of the template
+		wantLine, wantAt int // of the file
+	}{
+		{"plain", "commonTemplate: abc", 1, 1, 17},
+		{"quoted", "commonTemplate: 'abc'", 1, 1, 17},
+		{"in the next line", "commonTemplate:\n  abc", 1, 2, 3},
+		{"literal, first line", "commonTemplate: |\n  a\n   b\n", 1, 2, 3},
+		{"literal, last line", "commonTemplate: |\n  a\n   b\n", 2, 3, 3},
+		{"literal after blank lines", "commonTemplate: |+ # comment\n\n\n    a\n    b\n", 4, 5, 5},
+		{"literal with indentation", "commonTemplate: |2-\n   a\n  b\n", 2, 3, 3},
+		{"literal with tag and anchor", "commonTemplate: &x !!str |\n  a\n  b\n", 2, 3, 3},
+		{"literal with CRLF", "commonTemplate: |\r\n  a\r\n  b\r\n", 2, 3, 3},
+		{"literal below its tag", "commonTemplate: !!str\n  |\n  a\n  b\n", 2, 1, 17},
+		{"folded", "commonTemplate: >\n  a\n\n  b\n", 2, 1, 17},
+		{"quoted over lines", "commonTemplate: \"a\n\n  b\"\n", 2, 1, 17},
+		{"escaped line break", `commonTemplate: "a\nb"`, 2, 1, 17},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			at := parse(t, test.text+"\n"+command).CommonTemplate.Position(test.line)
+			want := config.Position{File: "k.yaml", Line: test.wantLine, Column: test.wantAt, Path: "commonTemplate"}
+			if at != want {
+				t.Errorf("got %+v, want %+v", at, want)
+			}
+		})
+	}
+}
+
+func TestTemplatesYieldsAll(t *testing.T) {
+	cfg := parse(t, `
+commonTemplate: c
+nodeTemplate:
+  command: [a, b]
+  args: {f: x, g: [y, z], h: true}
+  env: {B: eb, A: ea}
+  files: [{path: p, content: ct}]
+watchlog: {files: [wf], keyword: no template}
+`)
+	var got []string
+	for tmpl := range cfg.Templates() {
+		got = append(got, tmpl.Text)
+	}
+	want := []string{"c", "a", "b", "x", "y", "z", "ea", "eb", "p", "ct", "wf", ":49944"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for range cfg.Templates() {
+		break
+	}
+}
+
+func TestKeysAreFound(t *testing.T) {
+	cfg := parse(t, command+"watchlog:\n  healthcheckIDs:\n    - a\n  keyword: b\n")
+	for path, want := range map[string]string{
+		"watchlog.healthcheckIDs":    "k.yaml:3:3",
+		"watchlog.healthcheckIDs[0]": "k.yaml:4:7",
+		"watchlog.keyword":           "k.yaml:5:12",
+		"watchlog.interval":          "k.yaml:2:1",
+		"process.restart":            "k.yaml:1:1",
+	} {
+		if at := cfg.At(path); at.String() != want || at.Path != path {
+			t.Errorf("%s: got %+v, want %s", path, at, want)
+		}
+	}
+	if at := cfg.NodeTemplate.Index.At; at.String() != "k.yaml" || at.Path != "nodeTemplate.index" {
+		t.Errorf("a template that is not set is at %+v", at)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	data := []byte(readFile(b, "testdata/v04.yaml"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := config.Parse("k.yaml", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kinds of values that have a syntax of their own. Their zero values mean "not set".
+type (
+	// Duration is a length of time in Go's syntax, such as 90s or 1h30m; never negative.
+	Duration time.Duration
+	// FileMode is a file's permissions in octal digits, such as "0600"; at most 0777.
+	FileMode fs.FileMode
+	// Signal is a signal by its name (SIGTERM or TERM) or number.
+	Signal syscall.Signal
+)
+
+// Pattern is a compiled regular expression in RE2 syntax; nil inside when not set.
+type Pattern struct{ *regexp.Regexp }
+
+// UnmarshalText reads Go's syntax for durations, see time.ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	switch {
+	case err != nil:
+		return &Error{Message: "expected a duration, found " + quote(string(text)), Hint: durationHint(string(text))}
+	case v < 0:
+		return &Error{Message: "a duration cannot be negative"}
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// String is Go's form without the units that are zero: 10m, not 10m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+const durationExamples = "such as 90s, 10m or 1h30m"
+
+// durationHint proposes how to write what somebody meant: "60 minutes" is 60m, "2d" is 48h.
+func durationHint(text string) string {
+	digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789."))]
+	number, err := strconv.ParseFloat(digits, 64)
+	if err != nil {
+		return durationExamples
+	}
+	inHours := func(each float64) string { return strconv.FormatFloat(each*number, 'f', -1, 64) + "h" }
+	var proposal string
+	switch strings.ToLower(strings.TrimSpace(text[len(digits):])) {
+	case "":
+		return fmt.Sprintf("add a unit: %[1]ss, %[1]sm or %[1]sh", digits)
+	case "ms", "msec", "msecs", "millis", "millisecond", "milliseconds":
+		proposal = digits + "ms"
+	case "s", "sec", "secs", "second", "seconds":
+		proposal = digits + "s"
+	case "m", "min", "mins", "minute", "minutes":
+		proposal = digits + "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		proposal = digits + "h"
+	case "d", "day", "days":
+		proposal = inHours(24)
+	case "w", "week", "weeks":
+		proposal = inHours(7 * 24)
+	}
+	if _, err := time.ParseDuration(proposal); err != nil {
+		return durationExamples
+	}
+	return "write " + proposal
+}
+
+// UnmarshalText reads octal digits with a leading 0 or 0o. Without one it is unclear whether 600 means 0600 or, as a
+// tool that rewrites YAML may have it, the decimal number 600.
+func (m *FileMode) UnmarshalText(text []byte) error {
+	s := string(text)
+	digits, prefixed := strings.CutPrefix(s, "0o")
+	if !prefixed {
+		digits, prefixed = strings.CutPrefix(s, "0")
+	}
+	v, err := strconv.ParseUint(digits, 8, 32)
+	switch {
+	case !prefixed || err != nil:
+		return &Error{Message: "expected octal permissions that begin with 0, found " + quote(s), Hint: modeHint(s)}
+	case v == 0 || v > 0o777:
+		return &Error{Message: "expected permissions from 0001 to 0777, found " + quote(s), Hint: modeHint("")}
+	}
+	*m = FileMode(v)
+	return nil
+}
+
+// String is four octal digits.
+func (m FileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
+func modeHint(text string) string {
+	if v, err := strconv.ParseUint(text, 8, 32); err == nil && v > 0 && v <= 0o777 {
+		return fmt.Sprintf(`write "%04o"`, v)
+	}
+	if v, err := strconv.ParseUint(text, 10, 32); err == nil && v > 0 && v <= 0o777 {
+		return fmt.Sprintf(`write "%04o" if you mean the decimal number`, v)
+	}
+	return `such as "0600" or "0644"`
+}
+
+// UnmarshalText reads a signal's name, with or without SIG, in any case, or its number from 1 to 64.
+func (s *Signal) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	name := strings.ToUpper(string(text))
+	if number, err := strconv.Atoi(name); err == nil && number >= 1 && number <= 64 {
+		*s = Signal(number)
+		return nil
+	}
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	number := unix.SignalNum(name)
+	if number == 0 {
+		err := &Error{Message: "expected a signal, found " + quote(string(text)), Hint: "such as SIGTERM, SIGINT or 15"}
+		if meant := closest(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"}); meant != "" {
+			err.Hint = didYouMean(meant)
+		}
+		return err
+	}
+	*s = Signal(number)
+	return nil
+}
+
+// String is the signal's name, or its number where it has no name, or nothing where it is not set.
+func (s Signal) String() string {
+	if s == 0 {
+		return ""
+	}
+	if name := unix.SignalName(syscall.Signal(s)); name != "" {
+		return name
+	}
+	return strconv.Itoa(int(s))
+}
+
+// UnmarshalText compiles RE2 syntax, see https://golang.org/s/re2syntax. The empty text sets nothing.
+func (p *Pattern) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	re, err := regexp.Compile(string(text))
+	if err != nil {
+		return patternError(err)
+	}
+	p.Regexp = re
+	return nil
+}
+
+// String is the expression as written.
+func (p Pattern) String() string {
+	if p.Regexp == nil {
+		return ""
+	}
+	return p.Regexp.String()
+}
+
+func patternError(err error) *Error {
+	e := &Error{Message: "not a regular expression: " + err.Error()}
+	var bad *syntax.Error
+	if !errors.As(err, &bad) {
+		return e
+	}
+	e.Message = "not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr)
+	for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
+		if strings.HasPrefix(bad.Expr, look) {
+			e.Hint = "RE2 can look neither ahead nor behind"
+		}
+	}
+	return e
+}
+
+// quote shows a value that was found, cut where it is long.
+func quote(text string) string {
+	const longest = 40
+	if runes := []rune(text); len(runes) > longest {
+		text = string(runes[:longest-1]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
