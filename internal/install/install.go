@@ -1,0 +1,47 @@
+// Package install copies the running program to where another container can run it. It knows nothing of volumes or
+// pods: the images it works for are so bare that they have no cp.
+package install
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubevali/kubevali/internal/atomicfile"
+)
+
+const (
+	programName = "kubevali"
+	programMode = 0o755
+)
+
+// Install copies the running program to dest, or to dest/kubevali when dest is a folder or ends in a slash, and returns
+// where to. Missing folders are created. The copy appears in one step, and may replace a program that is running; one
+// with the same content is left alone, and changed is false.
+func Install(dest string) (path string, changed bool, err error) {
+	if dest == "" {
+		return "", false, errors.New("no destination; name a file or a folder")
+	}
+	path = target(dest)
+	self, err := os.Executable()
+	if err != nil {
+		return "", false, fmt.Errorf("cannot tell where the running program is: %w", err)
+	}
+	program, err := os.Open(self)
+	if err != nil {
+		return "", false, fmt.Errorf("cannot read the running program: %w", err)
+	}
+	defer program.Close()
+	changed, err = atomicfile.Copy(path, program, programMode)
+	return path, changed, err
+}
+
+func target(dest string) string {
+	info, err := os.Stat(dest)
+	if strings.HasSuffix(dest, string(filepath.Separator)) || err == nil && info.IsDir() {
+		return filepath.Join(dest, programName)
+	}
+	return dest
+}

@@ -1,0 +1,59 @@
+package render
+
+import (
+	"fmt"
+	"io"
+)
+
+// fieldNames is what data has.
+var fieldNames = []string{".Index", ".Pod.Name", ".Pod.Namespace", ".Node.Name", ".Env.NAME"}
+
+// data is what templates see as the dot.
+type data struct {
+	facts *Facts
+	index func() (int, error)
+	env   map[string]any // nil until it is asked for
+}
+
+// Format keeps what the dot holds out of texts, where only addresses in memory would show.
+func (data) Format(s fmt.State, _ rune) { io.WriteString(s, "the template's data") }
+
+// Index is the pod's index.
+func (d *data) Index() (int, error) { return d.index() }
+
+// Pod is the pod.
+func (d *data) Pod() podData { return podData{d.facts.Pod, d.facts.Namespace} }
+
+// Node is the Kubernetes node.
+func (d *data) Node() nodeData { return nodeData{d.facts.Node} }
+
+// Env is the environment, in the type that sprig's functions for dictionaries take.
+func (d *data) Env() map[string]any {
+	if d.env == nil {
+		d.env = make(map[string]any, len(d.facts.Env))
+		for name, value := range d.facts.Env {
+			d.env[name] = value
+		}
+	}
+	return d.env
+}
+
+type podData struct{ name, namespace string }
+
+func (p podData) Name() (string, error) {
+	if p.name == "" {
+		return "", &failure{"the pod's name is not known", "set POD_NAME from the field metadata.name"}
+	}
+	return p.name, nil
+}
+
+func (p podData) Namespace() string { return p.namespace }
+
+type nodeData struct{ name string }
+
+func (n nodeData) Name() (string, error) {
+	if n.name == "" {
+		return "", &failure{"the Kubernetes node's name is not known", "set NODE_NAME from the field spec.nodeName"}
+	}
+	return n.name, nil
+}

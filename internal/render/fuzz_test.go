@@ -1,0 +1,41 @@
+package render_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+// FuzzTemplate renders any text: it must give a plan or an error, the same each time, and never what Go prints for a
+// value that is not there.
+func FuzzTemplate(f *testing.F) {
+	for _, seed := range []string{
+		"", "{{", "}}", "{{}}", "{{ .Index }}", "{{ range 3 }}{{ . }}{{ else }}x{{ end }}", "{{ with .Env }}{{ .A }}{{ end }}",
+		`{{ define "a" }}{{ template "a" . }}{{ end }}{{ include "a" . }}`, `{{ printf "%*d%[1]v" 3 4 }}`, "{{ $x := list 1 }}{{ first $x }}",
+		`{{ if and .Pod.Name (eq 1 2) }}{{ else with 1 }}{{ . }}{{ end }}`, `{{ block "b" . }}{{ break }}{{ end }}`,
+		`{{ dict "a" (list nil) | toJson }}`, `{{ .Env | keys | join "," }}`, `{{ (index (list 1 2) 5).X }}`, `{{ call .Index }}`,
+		`{{ slice "abc" 1 9 }}`, `{{ untilStep 5 1 -1 }}{{ chunk 0 (list 1) }}`, `{{ randHex 4 }}{{ uuidv4 }}`, `{{ mustToDate "x" "y" }}`,
+		`{{ html . }}{{ print nil }}{{ not nil }}`, `{{ semver "1.2.3" }}{{ dig "a" "b" 1 (dict "a" (dict)) }}`, `{{ typeOf . }}{{ kindOf nil }}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, template string) {
+		facts := sts2()
+		plan, err := render.Render(configFor(template), facts)
+		again, errAgain := render.Render(configFor(template), facts)
+		if err != nil {
+			if errAgain == nil || err.Error() != errAgain.Error() {
+				t.Fatalf("first %v, then %v", err, errAgain)
+			}
+			return
+		}
+		if !plan.Equal(again) {
+			t.Fatalf("first %q, then %q", plan.Env, again.Env)
+		}
+		const missing = "<no value>"
+		if strings.Contains(plan.Env[0].Value, missing) && !strings.Contains(template, "no value") {
+			t.Fatalf("it gave %s", missing)
+		}
+	})
+}
