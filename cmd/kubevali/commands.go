@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubevali/kubevali/internal/install"
+	"github.com/kubevali/kubevali/internal/monitor"
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate",
+		Short: "Check the configuration; touch nothing",
+		Long: `Check the configuration: its keys and values, the syntax of every template and, where POD_NAME says which pod this
+is, what the templates render to. Nothing is touched.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.validate() },
+	}
+}
+
+func (a *app) validate() error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	if err := render.Check(cfg); err != nil {
+		return err
+	}
+	facts, err := a.facts("", "")
+	if err != nil {
+		return err
+	}
+	if facts.Pod == "" {
+		_, err = fmt.Fprintf(a.stdout, "%s is valid (its templates were not rendered: POD_NAME is not set)\n", a.configPath)
+		return err
+	}
+	if _, err := render.Render(cfg, facts); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s is valid for pod %s\n", a.configPath, facts.Pod)
+	return err
+}
+
+func (a *app) installCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "install DEST",
+		Short: "Copy this binary to DEST, a file or a folder",
+		Long: `Copy this binary to DEST, a file or a folder: from an init container into a volume that the node's container
+shares. Scratch images have no cp. A file with the same content is left alone.`,
+		Example: "  kubevali install /kubevali",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, changed, err := install.Install(args[0])
+			if err != nil {
+				return err
+			}
+			if changed {
+				a.log.Infof("Installed %s", path)
+			} else {
+				a.log.Infof("%s is up to date", path)
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) probeCommand() *cobra.Command {
+	var listen string
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "probe live|ready",
+		Short: "Ask a running kubevali whether its node is alive or ready",
+		Long: `Ask the kubevali that runs in this pod whether its node is alive or ready, for exec probes in images without a
+shell or curl. Exits 0 for yes and 1 for no, and says why.`,
+		Example:   "  kubevali probe live -c /config/kubevali.yaml",
+		ValidArgs: []string{"live", "ready"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(c.Context(), timeout)
+			defer cancel()
+			return a.probe(ctx, args[0], listen)
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "", "address to ask (default monitor.listen of the configuration)")
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for the answer")
+	return c
+}
+
+func (a *app) probe(ctx context.Context, kind, listen string) error {
+	if listen == "" {
+		cfg, err := a.load()
+		if err != nil {
+			return err
+		}
+		facts, err := a.facts("", "")
+		if err != nil {
+			return err
+		}
+		if listen, err = render.RenderListen(cfg, facts); err != nil {
+			return err
+		}
+	}
+	answer, err := monitor.Probe(ctx, listen, monitor.Kind(kind))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout, answer)
+	return err
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+// app is what the commands share: the process's streams and the flags that every one of them takes.
+type app struct {
+	stdout, stderr io.Writer
+	environ        []string
+	log            *logrus.Logger
+
+	configPath string
+	logLevel   config.LogLevel
+	logFormat  logFormat
+
+	runsNode bool // the command is run, whose failures have exit codes of their own
+	exitCode int
+}
+
+// logFormat is what --log-format takes.
+type logFormat string
+
+const (
+	formatText logFormat = "text"
+	formatJSON logFormat = "json"
+)
+
+func newApp(stdout, stderr io.Writer, environ []string) *app {
+	return &app{stdout: stdout, stderr: stderr, environ: environ, log: newLog(stderr)}
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	var flags runFlags
+	root := &cobra.Command{
+		Use:   "kubevali",
+		Short: "The entrypoint for blockchain nodes on Kubernetes",
+		Long: `kubevali is the parent process of a blockchain node. It renders the node's command line from one
+template for all pods of a StatefulSet, runs the node, watches its logs and reports whether it is alive.
+
+Without a command it runs the node: "kubevali -c FILE" is "kubevali run -c FILE".`,
+		Example: `  kubevali -c kubevali.yaml                            run the node
+  POD_NAME=geth-2 kubevali -c kubevali.yaml --dry-run  show the command that pod geth-2 would run
+  kubevali render -c kubevali.yaml --pod geth-0 --replicas 5
+  kubevali validate -c kubevali.yaml`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(*cobra.Command, []string) error { return a.runNode(flags) },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "kubevali.yaml", "path of the configuration file")
+	root.PersistentFlags().Var(choice[config.LogLevel]{&a.logLevel, []config.LogLevel{
+		config.LevelDebug, config.LevelInfo, config.LevelWarn, config.LevelError}}, "log-level", "lowest level to log (default logging.level of the configuration)")
+	root.PersistentFlags().Var(choice[logFormat]{&a.logFormat, []logFormat{formatText, formatJSON}}, "log-format",
+		"how to log (default logging.encoding of the configuration)")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		a.runsNode = c == root || c.Name() == "run"
+		return hinted{err, c.CommandPath() + " --help shows the flags"}
+	})
+	flags.add(root)
+	root.AddCommand(a.runCommand(), a.renderCommand(), a.validateCommand(), a.installCommand(), a.probeCommand(), a.versionCommand())
+	return root
+}
+
+// load reads the configuration and sets up the log by it.
+func (a *app) load() (*config.Config, error) {
+	cfg, warnings, err := config.Load(a.configPath)
+	if err != nil {
+		return nil, err
+	}
+	a.configureLog(cfg.Logging)
+	for _, w := range warnings {
+		a.log.Warn(w)
+	}
+	return cfg, nil
+}
+
+// facts are this pod's, with the flags' values over the environment's.
+func (a *app) facts(pod, namespace string) (render.Facts, error) {
+	facts, err := render.FactsFromEnviron(a.environ)
+	if err != nil {
+		return facts, err
+	}
+	if namespace != "" {
+		facts = facts.InNamespace(namespace)
+	}
+	if pod != "" {
+		facts = facts.ForPod(pod)
+	}
+	return facts, nil
+}

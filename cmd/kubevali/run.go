@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+type runFlags struct {
+	dryRun      bool
+	watchConfig bool
+}
+
+func (f *runFlags) add(c *cobra.Command) {
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the node's command and exit; touch nothing")
+	c.Flags().BoolVarP(&f.watchConfig, "watch-config", "w", false,
+		"restart the node when the configuration changes its plan")
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var flags runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the node (the default)",
+		Long: `Run the node: write its files, start it, forward signals to it, watch its logs, report its health.
+
+Exit codes: the node's own; 128+n when signal n ended it; 127 when its program is not found, 126 when it cannot be
+executed; 125 when kubevali itself failed before the node started.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.runNode(flags) },
+	}
+	flags.add(c)
+	return c
+}
+
+func (a *app) runNode(flags runFlags) error {
+	a.runsNode = true
+	facts, err := a.facts("", "")
+	if err != nil {
+		return err
+	}
+	load := func() (*render.Plan, error) {
+		cfg, err := a.load()
+		if err != nil {
+			return nil, err
+		}
+		return render.Render(cfg, facts)
+	}
+	if flags.dryRun {
+		return a.dryRun(load)
+	}
+	reload := entrypoint.ReloadNever
+	if flags.watchConfig {
+		reload = entrypoint.ReloadOnChange
+	}
+	a.exitCode, err = entrypoint.Run(entrypoint.Options{
+		Load:       load,
+		ConfigPath: a.configPath,
+		Reload:     reload,
+		Environ:    a.environ,
+		Version:    version(),
+		Log:        a.log,
+	})
+	return err
+}
+
+func (a *app) dryRun(load func() (*render.Plan, error)) error {
+	plan, err := load()
+	if err != nil {
+		return err
+	}
+	a.log.Infof("Starting node: %s", plan.QuotedCommand())
+	_, err = fmt.Fprintln(a.stdout, plan.ShellCommand())
+	return err
+}

@@ -1,0 +1,113 @@
+// Package entrypoint carries out a plan: it prepares what the node needs, runs it, watches its logs, reports its health,
+// restarts it, and goes over to another plan when the configuration changes.
+//
+// It wires the packages that do these things, each of which knows none of the others, and decides only what happens next.
+//
+// Invariants:
+//
+//   - There is at most one node process at a time.
+//   - A failure before the node's start leaves no node running, and its exit code is CodeFailed.
+//   - Nothing that health reports or probes do can delay the node, its output or its stop; the last ping gets a short
+//     time of its own after the node's end.
+package entrypoint
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/supervise"
+)
+
+// CodeFailed is the exit code when kubevali itself failed before the node started, as docker run has it.
+const CodeFailed = 125
+
+// Options say what to run, and how.
+type Options struct {
+	Load       func() (*render.Plan, error) // reads the configuration and renders this pod's plan
+	ConfigPath string                       // the file behind Load
+	Reload     Reload
+	Environ    []string // what the node inherits, name=value
+	Version    string   // kubevali's own, for the User-Agent of pings
+	Log        logrus.FieldLogger
+}
+
+// Reload says what a change of the configuration file means to a running node.
+type Reload int
+
+const (
+	ReloadNever    Reload = iota // nothing
+	ReloadOnChange               // a different plan replaces the node
+)
+
+// Run runs the node that Load plans until it has ended for good and returns the exit code for this process: the node's
+// own, 128+n where signal n ended it, or, with an error, CodeFailed or the code of a *supervise.StartError.
+func Run(o Options) (code int, err error) {
+	r := &runner{Options: o, supervisor: supervise.New(o.Log)}
+	defer r.supervisor.Close()
+	defer r.closeMonitor()
+	if o.Reload == ReloadOnChange {
+		r.config = newConfigFile(o.ConfigPath)
+	}
+	plan, err := o.Load()
+	if err != nil {
+		return CodeFailed, err
+	}
+	return r.run(plan)
+}
+
+// runner is what outlives a plan.
+type runner struct {
+	Options
+	supervisor *supervise.Supervisor
+	config     *configFile             // nil unless it is watched
+	monitor    *monitorServer          // nil while there is none
+	session    atomic.Pointer[session] // what the monitor tells of
+}
+
+// run carries out one plan after the other. A new plan that does not even start is given up for the one before it, with
+// which the node was running.
+func (r *runner) run(plan *render.Plan) (int, error) {
+	var previous *render.Plan
+	for {
+		code, err := r.carryOut(plan)
+		var change *planChange
+		switch {
+		case errors.As(err, &change):
+			previous, plan = plan, change.next
+		case err != nil && previous != nil:
+			r.Log.Errorf("The new configuration does not work, so the node goes on with the old one: %v", err)
+			previous, plan = nil, previous
+		default:
+			return code, err
+		}
+	}
+}
+
+// carryOut runs the node by one plan. The error is a *planChange when another plan has come up.
+func (r *runner) carryOut(plan *render.Plan) (int, error) {
+	if err := r.prepare(plan); err != nil {
+		return startCode(err), err
+	}
+	if interrupt := r.interrupted(); interrupt != nil {
+		r.Log.Infof("Not starting the node: %v", interrupt)
+		return 128 + int(interrupt.Signal), nil
+	}
+	s, err := newSession(r, plan)
+	if err != nil {
+		return CodeFailed, err
+	}
+	r.session.Store(s)
+	defer s.close()
+	return s.run()
+}
+
+// interrupted returns the signal that asked to stop, or nil.
+func (r *runner) interrupted() *supervise.Interrupt {
+	var interrupt *supervise.Interrupt
+	errors.As(context.Cause(r.supervisor.Stopping()), &interrupt)
+	return interrupt
+}

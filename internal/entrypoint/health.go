@@ -1,0 +1,195 @@
+package entrypoint
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/healthcheck"
+	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/supervise"
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+const (
+	// tailSize is how much of the node's last output is kept for reports: a few hundred lines, or a crash's whole trace.
+	tailSize = 64 << 10
+	// flushTimeout is what the last ping gets. With the longest drain of the output and the default grace period of 25 s
+	// it still fits into the 30 s that Kubernetes gives a pod.
+	flushTimeout = 3 * time.Second
+)
+
+// health watches the node's logs and reports what they say.
+type health struct {
+	log      logrus.FieldLogger
+	plan     *render.Plan
+	rules    watchlog.Rules
+	live     *watchlog.Liveness
+	tail     *watchlog.Tail
+	reporter *healthcheck.Reporter
+
+	mu    sync.Mutex
+	runID string // guarded by mu; of the node's run
+}
+
+func thresholds(w *render.Watchlog) watchlog.Thresholds {
+	if w == nil {
+		return watchlog.Thresholds{}
+	}
+	return watchlog.Thresholds{
+		Last:       w.LastThreshold,
+		Startup:    w.StartupThreshold,
+		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != nil,
+	}
+}
+
+func newHealth(o Options, plan *render.Plan, live *watchlog.Liveness) (*health, error) {
+	w := plan.Watchlog
+	h := &health{
+		log:   o.Log,
+		plan:  plan,
+		rules: watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern},
+		live:  live,
+		tail:  watchlog.NewTail(tailSize),
+	}
+	var pinger healthcheck.Pinger
+	if w.HealthcheckID != "" {
+		client, err := healthcheck.NewClient(healthcheck.ClientOptions{
+			BaseURL: plan.Healthchecks.BaseURL,
+			ID:      w.HealthcheckID,
+			Create:  plan.Healthchecks.Create,
+			Timeout: plan.Healthchecks.Timeout,
+			Version: o.Version,
+		})
+		if err != nil {
+			return nil, err
+		}
+		pinger = client
+	}
+	h.reporter = healthcheck.Start(healthcheck.ReporterOptions{
+		Pinger: pinger, Interval: w.Interval, Current: h.current, Log: o.Log,
+	})
+	return h, nil
+}
+
+// close sends what has not been sent yet.
+func (h *health) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	h.reporter.Close(ctx)
+}
+
+// watch puts the matchers into the command's output. The function it returns ends the last lines.
+func (h *health) watch(cmd *supervise.Command) (flush func()) {
+	streams := h.plan.Watchlog.Streams
+	var matchers []*watchlog.Matcher
+	watched := func(out *supervise.Output) *supervise.Output {
+		m := watchlog.NewMatcher(h.rules, h.live)
+		matchers = append(matchers, m)
+		return &supervise.Output{To: out.To, Watch: io.MultiWriter(m, h.tail)}
+	}
+	both := h.plan.Stdout == h.plan.Stderr
+	if slices.Contains(streams, config.Stdout) {
+		cmd.Stdout = watched(cmd.Stdout)
+	}
+	switch {
+	case !slices.Contains(streams, config.Stderr):
+	case both && cmd.Stdout.Watch != nil:
+		cmd.Stderr = cmd.Stdout
+	default:
+		cmd.Stderr = watched(cmd.Stderr)
+	}
+	return func() {
+		for _, m := range matchers {
+			m.Close()
+		}
+	}
+}
+
+// follow watches the plan's log files. It takes note of what is in them before it returns, so that nothing the node
+// writes to them is taken for old.
+func (h *health) follow(ctx context.Context, work *sync.WaitGroup) {
+	for _, path := range h.plan.Watchlog.Files {
+		w := io.MultiWriter(watchlog.NewMatcher(h.rules, h.live), h.tail)
+		follower := watchlog.NewFollower(path, w, h.log)
+		work.Go(func() { follower.Run(ctx) })
+	}
+}
+
+// started reports a node's start as an event, not as the start of a job: that would begin a timer on the server, which
+// would run out while the node syncs.
+func (h *health) started() {
+	h.mu.Lock()
+	h.runID = healthcheck.NewRunID()
+	h.mu.Unlock()
+	h.report(healthcheck.Ping{Kind: healthcheck.Log}, "the node has started")
+}
+
+// ended reports the node's exit, or just notes it where it was asked for.
+func (h *health) ended(exit supervise.Exit, text string) {
+	ping := healthcheck.Ping{Kind: healthcheck.Exit, Code: exit.Code}
+	if exit.Stop != supervise.StopNone {
+		ping = healthcheck.Ping{Kind: healthcheck.Log}
+	}
+	h.report(ping, "the node ended: "+text)
+}
+
+func (h *health) changed(now watchlog.Snapshot) {
+	switch now.State {
+	case watchlog.Healthy:
+		h.log.Infof("Node is healthy: %s", now.Reason)
+	case watchlog.Unhealthy:
+		h.log.Warnf("Node is unhealthy: %s", now.Reason)
+	}
+	if ping, head, ok := verdict(now); ok {
+		h.report(ping, head)
+	}
+}
+
+// current is the periodic ping: none before the first sign of life, and none when the node is on its way out.
+func (h *health) current() (healthcheck.Ping, bool) {
+	ping, head, ok := verdict(h.live.Snapshot())
+	return h.complete(ping, head, h.tail.Last), ok
+}
+
+func verdict(now watchlog.Snapshot) (ping healthcheck.Ping, head string, ok bool) {
+	switch now.State {
+	case watchlog.Healthy:
+		ping.Kind = healthcheck.Success
+	case watchlog.Unhealthy:
+		ping.Kind = healthcheck.Fail
+	default:
+		return ping, "", false
+	}
+	return ping, string(now.State) + ": " + now.Reason, true
+}
+
+// report sends a ping about a change. It takes the last lines now: by the time of a later try they may be those of the
+// node's next run.
+func (h *health) report(ping healthcheck.Ping, head string) {
+	lines := h.tail.Last(tailSize)
+	h.reporter.Report(h.complete(ping, head, func(int) []byte { return lines }))
+}
+
+// complete adds the run, the last values and the last lines to a ping.
+func (h *health) complete(ping healthcheck.Ping, head string, lines func(max int) []byte) healthcheck.Ping {
+	h.mu.Lock()
+	ping.RunID = h.runID
+	h.mu.Unlock()
+	values := h.live.Snapshot().Values
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		head += fmt.Sprintf("\n%s=%s", name, values[name])
+	}
+	if !h.plan.Healthchecks.LogLines {
+		lines = nil
+	}
+	ping.Body = healthcheck.Text(head, lines)
+	return ping
+}

@@ -1,0 +1,72 @@
+package entrypoint
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+// planChange is why a node is stopped, and what to go on with.
+type planChange struct{ next *render.Plan }
+
+func (*planChange) Error() string { return "the configuration changed" }
+
+// pollInterval is how often the configuration file is read. The kubelet takes up to a minute to update a mounted
+// ConfigMap anyway.
+const pollInterval = time.Second
+
+// configFile notices that a file's content changed. It reads the file again and again: that sees an editor's rename, the
+// kubelet's swap of the ..data link and a network file system alike, none of which inotify reports in the same way.
+type configFile struct {
+	path    string
+	content []byte
+}
+
+func newConfigFile(path string) *configFile {
+	f := &configFile{path: path}
+	f.content, _ = os.ReadFile(path)
+	return f
+}
+
+// wait blocks until the content differs from what it was last, or ctx is done. A file that cannot be read is waited for:
+// it may be on its way.
+func (f *configFile) wait(ctx context.Context) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		content, err := os.ReadFile(f.path)
+		if err == nil && !bytes.Equal(content, f.content) {
+			f.content = content
+			return nil
+		}
+	}
+}
+
+// watchConfig ends the session once the configuration makes another plan that can be started.
+func (s *session) watchConfig() {
+	for s.config.wait(s.ctx) == nil {
+		next, err := s.Load()
+		if err == nil {
+			err = s.check(next)
+		}
+		switch {
+		case err != nil:
+			s.Log.Errorf("The configuration changed but cannot be used, so the node goes on with the old one:\n%v", err)
+		case next.Equal(s.plan):
+			s.Log.Info("The configuration changed, but the node's plan did not")
+		default:
+			s.Log.Info("The configuration changed: stopping the node to start it anew")
+			s.live.Stopping("the configuration changed")
+			s.end(&planChange{next})
+			return
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package entrypoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/supervise"
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+// session is the time during which one plan is in effect: one run of the node, or several with pauses between them.
+type session struct {
+	*runner
+	plan     *render.Plan
+	live     *watchlog.Liveness
+	health   *health // nil when the watchlog is off
+	restarts restarts
+
+	ctx  context.Context // done when the session is over; its cause is a *planChange where there is one
+	end  context.CancelCauseFunc
+	work sync.WaitGroup // everything that runs beside the node
+
+	mu       sync.Mutex
+	stopNode context.CancelCauseFunc // guarded by mu; stops the node that runs
+}
+
+func newSession(r *runner, plan *render.Plan) (*session, error) {
+	s := &session{runner: r, plan: plan, restarts: restarts{rules: plan.Process}}
+	s.live = watchlog.NewLiveness(thresholds(plan.Watchlog))
+	if plan.Watchlog != nil {
+		var err error
+		if s.health, err = newHealth(r.Options, plan, s.live); err != nil {
+			return nil, err
+		}
+	}
+	s.ctx, s.end = context.WithCancelCause(context.Background())
+	stopping := r.supervisor.Stopping()
+	context.AfterFunc(stopping, func() { s.live.Stopping(context.Cause(stopping).Error()) })
+	s.work.Go(func() { s.live.Run(s.ctx, s.changed) })
+	if s.health != nil {
+		s.health.follow(s.ctx, &s.work)
+	}
+	if r.config != nil {
+		s.work.Go(s.watchConfig)
+	}
+	return s, nil
+}
+
+// close ends what runs beside the node, the report last: it tells of the node's end.
+func (s *session) close() {
+	s.end(nil)
+	s.work.Wait()
+	if s.health != nil {
+		s.health.close()
+	}
+}
+
+// run runs the node, and runs it again as long as the plan says so.
+func (s *session) run() (code int, err error) {
+	for {
+		exit, cause, err := s.runNode()
+		if err != nil {
+			return startCode(err), err
+		}
+		code := exitCode(exit, cause)
+		var change *planChange
+		switch {
+		case errors.As(cause, &change):
+			return code, change
+		case !s.again(exit, cause):
+			return code, nil
+		}
+		wait, ok := s.restarts.next(exit.Elapsed)
+		if !ok {
+			s.Log.Errorf("Giving up after %d restarts in a row (process.restartMaxTries)", s.restarts.row)
+			return code, nil
+		}
+		s.Log.Infof("Starting the node again in %s", wait)
+		if err := s.pause(wait); err != nil {
+			return code, onlyChange(err)
+		}
+	}
+}
+
+// runNode runs the node once. The cause is why this process stopped it, nil where it did not.
+func (s *session) runNode() (exit supervise.Exit, cause, err error) {
+	s.Log.Infof("Starting node: %s", s.plan.QuotedCommand())
+	ctx, stop := context.WithCancelCause(s.ctx)
+	defer stop(nil)
+	s.setStopNode(stop)
+
+	cmd := command(s.plan, s.Environ)
+	cmd.Started = s.started
+	flush := func() {}
+	if s.health != nil {
+		flush = s.health.watch(&cmd)
+	}
+	exit, err = s.supervisor.Run(ctx, cmd)
+	if err != nil {
+		return exit, nil, err
+	}
+	flush()
+	cause = context.Cause(ctx)
+	s.ended(exit, describe(exit, s.whyStopped(exit, cause)))
+	return exit, cause, nil
+}
+
+// whyStopped is who asked the node to stop.
+func (s *session) whyStopped(exit supervise.Exit, cause error) error {
+	if exit.Stop == supervise.StopSignal {
+		return s.interrupted()
+	}
+	return cause
+}
+
+func (s *session) setStopNode(stop context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopNode = stop
+}
+
+func (s *session) started(pid int) {
+	s.Log.Debugf("Node started, pid %d", pid)
+	s.live.Started(pid)
+	if s.health != nil {
+		s.health.started()
+	}
+}
+
+func (s *session) ended(exit supervise.Exit, text string) {
+	s.Log.Infof("Node ended: %s", text)
+	s.live.Exited(text)
+	if s.health != nil {
+		s.health.ended(exit, text)
+	}
+}
+
+// sick is why a node is stopped when process.onUnhealthy says so.
+type sick struct{ reason string }
+
+func (s *sick) Error() string { return "the node is unhealthy: " + s.reason }
+
+// changed is called with each change of the node's state.
+func (s *session) changed(now watchlog.Snapshot) {
+	if s.health != nil {
+		s.health.changed(now)
+	}
+	if now.State != watchlog.Unhealthy || s.plan.Process.OnUnhealthy == config.UnhealthyNone {
+		return
+	}
+	s.Log.Warnf("Stopping the node, as process.onUnhealthy says: %s", s.plan.Process.OnUnhealthy)
+	s.live.Stopping("unhealthy: " + now.Reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopNode(&sick{now.Reason})
+}
+
+// again reports whether the node is to be started once more.
+func (s *session) again(exit supervise.Exit, cause error) bool {
+	var unhealthy *sick
+	switch {
+	case exit.Stop == supervise.StopSignal:
+		return false
+	case errors.As(cause, &unhealthy):
+		return s.plan.Process.OnUnhealthy == config.UnhealthyRestart
+	}
+	return s.restarts.wanted(exit)
+}
+
+// pause waits before a restart. It ends early, with an error, when there will be none.
+func (s *session) pause(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	stopping := s.supervisor.Stopping()
+	select {
+	case <-timer.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	case <-stopping.Done():
+		return context.Cause(stopping)
+	}
+}
+
+// onlyChange drops what ends a pause as it should: a signal.
+func onlyChange(err error) error {
+	var change *planChange
+	if errors.As(err, &change) {
+		return change
+	}
+	return nil
+}
+
+// exitCode is the node's own. But a node that was stopped for being unhealthy may well say 0, as if all were well.
+func exitCode(exit supervise.Exit, cause error) int {
+	var unhealthy *sick
+	if exit.Code == 0 && errors.As(cause, &unhealthy) {
+		return 1
+	}
+	return exit.Code
+}
+
+func startCode(err error) int {
+	var start *supervise.StartError
+	if errors.As(err, &start) && start.Code != 0 {
+		return start.Code
+	}
+	return CodeFailed
+}
+
+// describe says in a line how the node ended, and why it was stopped if it was.
+func describe(exit supervise.Exit, why error) string {
+	text := fmt.Sprintf("exit code %d", exit.Code)
+	if exit.Signal != 0 {
+		text += fmt.Sprintf(" (%s)", supervise.SignalName(exit.Signal))
+	}
+	text += fmt.Sprintf(" after %s", exit.Elapsed.Round(time.Millisecond))
+	if exit.Stop != supervise.StopNone {
+		text += fmt.Sprintf(", %s after it was asked to stop: %v", exit.Stopped.Round(time.Millisecond), why)
+	}
+	if exit.Killed {
+		text += "; it outlived its grace period and was killed"
+	}
+	return text
+}

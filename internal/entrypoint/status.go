@@ -1,0 +1,70 @@
+package entrypoint
+
+import (
+	"context"
+	"sync"
+
+	"github.com/kubevali/kubevali/internal/monitor"
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+// monitorServer is the server behind the probes. It outlives a plan that leaves its address alone, so that no probe
+// fails in between.
+type monitorServer struct {
+	address string
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// listen opens addr, or closes the server where addr is empty.
+func (r *runner) listen(addr string) error {
+	if r.monitor != nil && r.monitor.address == addr {
+		return nil
+	}
+	r.closeMonitor()
+	if addr == "" {
+		return nil
+	}
+	server, err := monitor.Listen(addr)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.monitor = &monitorServer{address: addr, stop: stop}
+	r.monitor.done.Go(func() {
+		if err := server.Serve(ctx, r.status); err != nil {
+			r.Log.Errorf("The probes' server on %s ended: %v", addr, err)
+		}
+	})
+	return nil
+}
+
+func (r *runner) closeMonitor() {
+	if r.monitor == nil {
+		return
+	}
+	r.monitor.stop()
+	r.monitor.done.Wait()
+	r.monitor = nil
+}
+
+// status is what the probes are told.
+func (r *runner) status() monitor.Status {
+	s := r.session.Load()
+	if s == nil {
+		return monitor.Status{State: string(watchlog.Starting), Reason: "the node is being prepared", Live: true}
+	}
+	now := s.live.Snapshot()
+	return monitor.Status{
+		State:     string(now.State),
+		Reason:    now.Reason,
+		Live:      now.State != watchlog.Unhealthy && now.State != watchlog.Exited,
+		Ready:     now.State == watchlog.Healthy,
+		LastMatch: now.LastMatch,
+		Matches:   now.Matches,
+		Values:    now.Values,
+		PID:       now.PID,
+		StartedAt: now.StartedAt,
+		Restarts:  int(s.restarts.total.Load()),
+	}
+}
