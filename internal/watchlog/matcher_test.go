@@ -1,0 +1,183 @@
+package watchlog_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+// A recorder is a Sink that writes down what it is told: "+N" for N lines (adjacent ones added up) and "!keyword".
+type recorder struct {
+	events []string
+	lines  int
+	total  int
+	values map[string]string
+	shown  []string
+}
+
+func (r *recorder) Match(lines int, values map[string]string) {
+	r.lines += lines
+	r.total += lines
+	if r.values == nil {
+		r.values = make(map[string]string)
+	}
+	maps.Copy(r.values, values)
+}
+
+func (r *recorder) Fail(keyword, line string) {
+	r.flush()
+	r.events = append(r.events, "!"+keyword)
+	r.shown = append(r.shown, line)
+}
+
+func (r *recorder) flush() {
+	if r.lines > 0 {
+		r.events = append(r.events, fmt.Sprintf("+%d", r.lines))
+		r.lines = 0
+	}
+}
+
+// naive is the rule book applied to one line at a time.
+func naive(rules watchlog.Rules, data []byte) *recorder {
+	r := &recorder{}
+	lines := bytes.Split(data, []byte("\n"))
+	if len(lines[len(lines)-1]) == 0 {
+		lines = lines[:len(lines)-1]
+	}
+	for _, line := range lines {
+		lifeEnd, _ := firstEnd(line, rules.Keywords)
+		failEnd, failed := firstEnd(line, rules.FailKeywords)
+		counted := lifeEnd >= 0 && (failEnd < 0 || lifeEnd < failEnd)
+		var values map[string]string
+		if rules.Pattern != nil && failEnd < 0 {
+			seen := bytes.TrimSuffix(line, []byte("\r"))
+			seen = seen[:min(len(seen), watchlog.PatternLimit)]
+			if found := rules.Pattern.FindSubmatch(seen); found != nil {
+				counted = true
+				values = make(map[string]string)
+				for i, name := range rules.Pattern.SubexpNames() {
+					if name != "" && found[i] != nil {
+						values[name] = string(found[i])
+					}
+				}
+			}
+		}
+		if counted {
+			r.Match(1, values)
+		}
+		if failEnd >= 0 {
+			r.Fail(failed, "")
+		}
+	}
+	r.flush()
+	return r
+}
+
+func firstEnd(line []byte, words []string) (end int, word string) {
+	end = -1
+	for _, w := range words {
+		if w == "" || strings.Contains(w, "\n") {
+			continue
+		}
+		if at := bytes.Index(line, []byte(w)); at >= 0 && (end < 0 || at+len(w) < end) {
+			end, word = at+len(w), w
+		}
+	}
+	return end, word
+}
+
+// feed writes data in chunks, whose lengths are taken from cuts in turn (0: the rest at once), and closes.
+func feed(rules watchlog.Rules, data []byte, cuts []byte) *recorder {
+	r := &recorder{}
+	m := watchlog.NewMatcher(rules, r)
+	for i := 0; len(data) > 0; i++ {
+		n := len(data)
+		if len(cuts) > 0 && cuts[i%len(cuts)] > 0 {
+			n = min(n, int(cuts[i%len(cuts)]))
+		}
+		chunk := bytes.Clone(data[:n])
+		m.Write(chunk)
+		for j := range chunk {
+			chunk[j] = 'x' // whoever keeps p is found out
+		}
+		data = data[n:]
+	}
+	m.Close()
+	r.flush()
+	return r
+}
+
+func check(t *testing.T, rules watchlog.Rules, data, cuts []byte) {
+	t.Helper()
+	got, want := feed(rules, data, cuts), naive(rules, data)
+	if !slices.Equal(got.events, want.events) {
+		t.Errorf("%q in chunks of %v: %v, want %v", clip(data), cuts, got.events, want.events)
+	}
+	for name, value := range want.values {
+		want.values[name] = strings.ToValidUTF8(value, "\ufffd")
+	}
+	if reportedAsIs(want.values) && !maps.Equal(got.values, want.values) {
+		t.Errorf("%q in chunks of %v: values %v, want %v", clip(data), cuts, got.values, want.values)
+	}
+}
+
+// reportedAsIs reports whether values are reported as they are: short, printable and valid.
+func reportedAsIs(values map[string]string) bool {
+	for _, v := range values {
+		if len(v) > watchlog.ValueLimit || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return false
+		}
+	}
+	return true
+}
+
+func clip(b []byte) string { return string(b[:min(len(b), 300)]) }
+
+var patterns = []string{
+	"",
+	`number=(?P<n>\d+)`,
+	`best: #(?P<best>\d+).*finalized #(?P<fin>[\d,]+)`,
+	`a=(?P<a>\d+)|b=(?P<b>\d+)`,
+	`^x.*y$`,
+	`(?i)im(?P<v>p+)orted`,
+	`(?P<k>\w+): (?P<opt>#\d+)?`,
+	`plain`,
+	`.*`,
+	`\bok\b`,
+	`é(?P<rest>\S+) .?`,
+}
+
+func FuzzMatcher(f *testing.F) {
+	f.Add([]byte("INFO number=12 ok\nError: bad\nnumber=13\r\nplain"), "ok,plain", "Error,bad", []byte{3, 1}, byte(1))
+	f.Add([]byte("best: #12 (x) finalized #9,1\n\n\x00\nabab\nab"), "abab,b", "ab", []byte{1}, byte(2))
+	f.Add([]byte("a=1 b=2\nb=3\na=4 aab\n"), "aab,aaab", "", []byte{2, 5, 0}, byte(3))
+	f.Add([]byte("xx aaaaaab aab\n\xff\xfexaab"), "aab", "aaab,b", []byte{4}, byte(10))
+	f.Fuzz(func(t *testing.T, data []byte, life, fail string, cuts []byte, choice byte) {
+		rules := watchlog.Rules{Keywords: strings.Split(life, ","), FailKeywords: strings.Split(fail, ",")}
+		if p := patterns[int(choice)%len(patterns)]; p != "" {
+			rules.Pattern = regexp.MustCompile(p)
+		}
+		check(t, rules, data, cuts)
+	})
+}
+
+func FuzzPattern(f *testing.F) {
+	for _, p := range patterns {
+		f.Add(p, []byte("INFO Imported new chain segment number=12\nbest: #3 (0x) finalized #1\r\n"))
+	}
+	f.Add(`\x{D800}a+[^b]*c`, []byte("\ufffdaac\n\xed\xa0\x80ac"))
+	f.Add(`x[^ ]y?.+z`, []byte("xé z\nx\xffyzz\nxaybz"))
+	f.Fuzz(func(t *testing.T, expr string, data []byte) {
+		re, err := regexp.Compile(expr)
+		if err != nil || len(expr) > 100 {
+			t.Skip()
+		}
+		check(t, watchlog.Rules{Pattern: re}, data, nil)
+	})
+}

@@ -1,0 +1,185 @@
+package watchlog_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+func TestRules(t *testing.T) {
+	number := regexp.MustCompile(`number=(?P<n>\d+)`)
+	for _, c := range []struct {
+		name   string
+		rules  watchlog.Rules
+		log    string
+		want   []string
+		values map[string]string
+	}{
+		{"a line counts once for several keywords", watchlog.Rules{Keywords: []string{"a", "b"}}, "ab ba\nxx\nb\n", []string{"+2"}, nil},
+		{"last line without newline", watchlog.Rules{Keywords: []string{"a"}}, "x\na", []string{"+1"}, nil},
+		{"pattern on last line without newline", watchlog.Rules{Pattern: number}, "number=7", []string{"+1"}, map[string]string{"n": "7"}},
+		{"keyword and pattern on one line", watchlog.Rules{Keywords: []string{"new"}, Pattern: number},
+			"new number=1\nnumber=2\nnew\n", []string{"+3"}, map[string]string{"n": "2"}},
+		{"empty keywords and those with a newline never match", watchlog.Rules{Keywords: []string{"", "a\nb"}}, "a\nb\n", nil, nil},
+		{"keyword at the very ends", watchlog.Rules{Keywords: []string{"abc"}}, "abc\nxabc\nab\nc\nabc", []string{"+3"}, nil},
+		{"overlapping beginnings", watchlog.Rules{Keywords: []string{"aab"}}, "aaaaab\naaa\nb", []string{"+1"}, nil},
+		{"NUL bytes", watchlog.Rules{Keywords: []string{"a\x00b"}}, "\x00\x00a\x00b\x00\n\x00", []string{"+1"}, nil},
+		{"failure", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}},
+			"ok\nok\nbad\nok\nbad\n", []string{"+2", "!bad", "+1", "!bad"}, nil},
+		{"one failure a line, of the keyword that ends first", watchlog.Rules{FailKeywords: []string{"long one", "one", "g"}},
+			"a long one one\n", []string{"!g"}, nil},
+		{"after a failure the rest of the line is no sign of life", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"},
+			Pattern: number}, "bad ok number=1\nok bad\n", []string{"!bad", "+1", "!bad"}, nil},
+		{"failure and sign of life in one text", watchlog.Rules{Keywords: []string{"down"}, FailKeywords: []string{"shutdown"}},
+			"shutdown\n", []string{"!shutdown"}, nil},
+		{"carriage return", watchlog.Rules{Pattern: regexp.MustCompile(`^(?P<x>a.)$`)}, "a1\r\na2\r\r\nab\n", []string{"+2"},
+			map[string]string{"x": "ab"}},
+		{"groups of different lines", watchlog.Rules{Pattern: regexp.MustCompile(`a=(?P<a>\d)|b=(?P<b>\d)`)}, "a=1\nb=2\nb=3\n",
+			[]string{"+3"}, map[string]string{"a": "1", "b": "3"}},
+		{"values are short, printable and valid", watchlog.Rules{Pattern: regexp.MustCompile(`v=(?P<v>.*)`)},
+			"v=\x1b[31mred\x1b[0m\x00\xff" + strings.Repeat("é", 300) + "\n", []string{"+1"},
+			map[string]string{"v": "red\ufffd" + strings.Repeat("é", 125)}},
+		{"the pattern sees the first 64 KiB", watchlog.Rules{Pattern: number},
+			strings.Repeat("x", watchlog.PatternLimit-9) + "number=12345\n" + strings.Repeat("x", watchlog.PatternLimit-7) + "number=1\n",
+			[]string{"+1"}, map[string]string{"n": "12"}},
+		{"64 KiB and a carriage return", watchlog.Rules{Pattern: regexp.MustCompile(`=\d$`)},
+			strings.Repeat("x", watchlog.PatternLimit-2) + "=1\r\n", []string{"+1"}, nil},
+		{"a carriage return in the middle, at 64 KiB", watchlog.Rules{Pattern: regexp.MustCompile(`=\d$`)},
+			strings.Repeat("x", watchlog.PatternLimit-3) + "=1\rx\n", nil, nil},
+		{"a text that nearly occurs all over", watchlog.Rules{Keywords: []string{"aab"}, FailKeywords: []string{"b"}},
+			strings.Repeat("a", 5000) + "b", []string{"!b"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, size := range []int{0, 1, 2, 3, 7, 255} {
+				if size > 0 && size < len(c.log)/1000 {
+					continue // time
+				}
+				got := feed(c.rules, []byte(c.log), []byte{byte(size)})
+				if !slices.Equal(got.events, c.want) {
+					t.Errorf("chunks of %d: %v, want %v", size, got.events, c.want)
+				}
+				if !maps.Equal(got.values, c.values) {
+					t.Errorf("chunks of %d: values %q, want %q", size, got.values, c.values)
+				}
+			}
+		})
+	}
+}
+
+// A keyword counts before its line has ended, and so does a failure; the pattern waits for the end.
+func TestMatchesAtOnce(t *testing.T) {
+	var r recorder
+	m := watchlog.NewMatcher(watchlog.Rules{
+		Keywords: []string{"alive"}, FailKeywords: []string{"dead"}, Pattern: regexp.MustCompile(`is (?P<who>\w+)`),
+	}, &r)
+	for _, step := range []struct {
+		write string
+		lines int
+		fails int
+		who   string
+	}{
+		{"it is ali", 0, 0, ""},
+		{"ve", 1, 0, ""},
+		{" and alive", 1, 0, ""},
+		{"\nis b", 1, 0, "alive"},
+		{"ob", 1, 0, "alive"},
+		{"\nde", 2, 0, "bob"},
+		{"ad", 2, 1, "bob"},
+		{" dead alive is x\n", 2, 1, "bob"},
+	} {
+		m.Write([]byte(step.write))
+		if r.total != step.lines || len(r.shown) != step.fails || r.values["who"] != step.who {
+			t.Errorf("after %q: %d lines, %d failures, values %v; want %d, %d, %q",
+				step.write, r.total, len(r.shown), r.values, step.lines, step.fails, step.who)
+		}
+	}
+}
+
+func TestFailureShowsItsLine(t *testing.T) {
+	long := strings.Repeat("0123456789", 30)
+	for _, c := range []struct{ name, log, want string }{
+		{"short", "before\nan error here\nafter\n", "an error here"},
+		{"coloured", "\x1b[31mERR\x1b[0m\tan error\r\n", "ERR\tan error"},
+		{"beginning of the line", "an error " + long, "an error " + long[:191]},
+		{"what leads up to it", long + "error" + long, long[300-195:] + "error"},
+		{"invalid bytes", "\xff error", "\ufffd error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rules := watchlog.Rules{FailKeywords: []string{"error"}}
+			if got := feed(rules, []byte(c.log), nil).shown; !slices.Equal(got, []string{c.want}) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			got := feed(rules, []byte(c.log), []byte{7}).shown
+			if len(got) != 1 || !strings.Contains(got[0], "error") || len(got[0]) > watchlog.ExcerptLimit {
+				t.Errorf("in chunks: %q", got)
+			}
+		})
+	}
+}
+
+// Large inputs of many lines, where the search learns and jumps, against the naive reference.
+func TestLargeInputs(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	words := []string{"error", "errors", "rare", "eeee", "number=", "12", "ok", "\r", "é", "\x00", " ", "rr"}
+	var b bytes.Buffer
+	for b.Len() < 128<<10 {
+		for range rng.IntN(20) {
+			b.WriteString(words[min(rng.IntN(len(words)*3), rng.IntN(len(words)))])
+		}
+		b.WriteByte('\n')
+	}
+	for i, rules := range []watchlog.Rules{
+		{Keywords: []string{"error"}},
+		{Keywords: []string{"errors rare", "okok"}, FailKeywords: []string{"eeeeee", "rarerare"}},
+		{Keywords: []string{"okrare"}, Pattern: regexp.MustCompile(`number=(?P<n>\d+)`)},
+		{FailKeywords: []string{"rareeeee"}, Pattern: regexp.MustCompile(`ok.*number=(?P<n>\d+)? `)},
+		{Pattern: regexp.MustCompile(`(?:error|rare)s?é(?P<x>.)`)},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			check(t, rules, b.Bytes(), nil)
+			check(t, rules, b.Bytes(), []byte{255, 1, 97})
+		})
+	}
+}
+
+// A line of 100 MiB takes no more memory than a short one.
+func TestEndlessLine(t *testing.T) {
+	var r recorder
+	m := watchlog.NewMatcher(watchlog.Rules{Keywords: []string{"needle"}, FailKeywords: []string{"never"},
+		Pattern: regexp.MustCompile(`x(?P<n>needle)`)}, &r)
+	chunk := bytes.Repeat([]byte("hay"), chunkSize/3)
+	m.Write(chunk)
+	m.Write(chunk)
+	allocs := testing.AllocsPerRun(1600, func() { m.Write(chunk) })
+	if allocs != 0 {
+		t.Errorf("%v allocations for each chunk of a long line", allocs)
+	}
+	m.Write([]byte("...nee"))
+	m.Write([]byte("dle"))
+	if r.total != 1 {
+		t.Errorf("%d matches, want 1", r.total)
+	}
+}
+
+func TestLinesCostNoAllocations(t *testing.T) {
+	data := fill(1<<20, substrateLine)
+	for _, rules := range []watchlog.Rules{
+		{Keywords: []string{"Finalized", "no such thing"}, FailKeywords: []string{"panicked"}},
+		{Keywords: []string{"Idle"}},
+		{Pattern: regexp.MustCompile(`nowhere=(?P<n>\d+)`)},
+		{Pattern: regexp.MustCompile(`best: #\d+`)},
+	} {
+		m := watchlog.NewMatcher(rules, discard{})
+		m.Write(data)
+		if allocs := testing.AllocsPerRun(3, func() { m.Write(data) }); allocs > 0 {
+			t.Errorf("%+v: %v allocations", rules, allocs)
+		}
+	}
+}
