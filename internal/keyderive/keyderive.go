@@ -1,0 +1,54 @@
+// Package keyderive turns one root secret and a pod's identity into the pod's P2P key, and knows how nodes read such a
+// key and under which public names the key's owner is known. It is pure: it opens no file, reads no environment
+// variable and logs nothing; nor does it know the configuration. Keys for consensus, validators or block signing are none
+// of its business, see [CheckPath].
+//
+// Invariants:
+//
+//   - Same root, scheme, type and identity: same key, in every version of this package.
+//   - A key is valid: a secp256k1 key lies in [1, n-1], and no two identities share the input of hkdf-sha256.
+//   - Neither a root secret nor a private key is part of an error, and printing or marshalling a [Root] or [Key] shows
+//     "[secret]".
+//
+// Wiping is best effort: Go may have left copies on stacks, and the arithmetic of secp256k1 does not run in constant
+// time. Both matter to somebody inside of the process only, who can read the root secret anyway.
+package keyderive
+
+import "fmt"
+
+// Scheme is the way from a root secret and an identity to a key.
+type Scheme string
+
+const (
+	// HKDFSHA256 is HKDF of RFC 5869 with SHA-256. The salt is the text kubevali/p2p/v1; the info is type, scope,
+	// namespace, pod, key name, epoch and counter, separated by NUL bytes, with both numbers in decimal.
+	HKDFSHA256 Scheme = "hkdf-sha256"
+	// RSS3SHA256 is what the charts for RSS3 VSL do with `echo ${ROOT}-${NAMESPACE}-${POD} | openssl sha256`: the SHA-256 of
+	// root, namespace and pod with hyphens between them and a newline at the end. It is for pods that have such keys
+	// already: the key's name and type make no difference, and namespace a with pod b-c-0 has the key of a-b with c-0.
+	RSS3SHA256 Scheme = "rss3-sha256"
+)
+
+func (s Scheme) check() error {
+	switch s {
+	case HKDFSHA256, RSS3SHA256:
+		return nil
+	}
+	return fmt.Errorf("unknown scheme %q; use %s or %s", string(s), HKDFSHA256, RSS3SHA256)
+}
+
+// Type is the curve that a key is for.
+type Type string
+
+const (
+	Ed25519   Type = "ed25519"   // RFC 8032; the private key is the 32-byte seed
+	Secp256k1 Type = "secp256k1" // SEC 2, section 2.4.1; the private key is 32 bytes, big-endian
+)
+
+func (t Type) check() error {
+	switch t {
+	case Ed25519, Secp256k1:
+		return nil
+	}
+	return fmt.Errorf("unknown key type %q; use %s or %s", string(t), Ed25519, Secp256k1)
+}

@@ -1,0 +1,115 @@
+package keyderive
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+const (
+	// minRootSize is what hkdf-sha256 asks of a root secret, in bytes: the size of the hash, as RFC 2104 has it for keys.
+	minRootSize = 32
+	newRootHint = "make one with `openssl rand -hex 32` or `kubevali key new`"
+)
+
+// Root is a root secret, to be used with one scheme. It is safe for concurrent use, apart from Wipe.
+type Root struct {
+	redacted
+	scheme  Scheme
+	secret  hidden // nil once wiped
+	derived atomic.Int64
+}
+
+// NewRoot checks a root secret and makes a copy of it; wiping the argument is up to the caller. The bytes are used as
+// they are, never decoded.
+//
+// For [HKDFSHA256] one LF or CRLF at the end is dropped, and 32 bytes must be left. For [RSS3SHA256] any root will do
+// that a shell's `echo ${ROOT}-…` passes on unchanged, which a newline at the end is not. A root that is empty or holds
+// a NUL byte is always refused. Errors say why, and what to do.
+func NewRoot(scheme Scheme, secret []byte) (*Root, error) {
+	if err := scheme.check(); err != nil {
+		return nil, err
+	}
+	if scheme == HKDFSHA256 {
+		secret = withoutNewline(secret)
+	}
+	if err := checkRoot(scheme, secret); err != nil {
+		return nil, fmt.Errorf("root secret: %w", err)
+	}
+	return &Root{scheme: scheme, secret: hide(slices.Clone(secret))}, nil
+}
+
+func checkRoot(scheme Scheme, secret []byte) error {
+	switch {
+	case len(secret) == 0:
+		return errors.New("it is empty; " + newRootHint)
+	case bytes.IndexByte(secret, 0) >= 0:
+		return errors.New("it holds a NUL byte, so it is not a text; " + newRootHint)
+	case scheme == RSS3SHA256:
+		return checkEchoed(secret)
+	case len(secret) < minRootSize:
+		return fmt.Errorf("it has %d bytes, and %s needs %d; %s", len(secret), scheme, minRootSize, newRootHint)
+	}
+	return nil
+}
+
+// checkEchoed refuses a root that `echo ${ROOT}-…` would not print as it is: unquoted, it is split at blanks, tabs and
+// newlines and then matched against file names (POSIX, Shell Command Language, 2.6.5 and 2.6.6), and the echo of some
+// shells, dash among them, knows escapes with a backslash. Nothing else is touched: quotes, $ and ~ mean nothing in an
+// expansion's result, and a word that goes on with a hyphen and a namespace is no option of echo's.
+func checkEchoed(secret []byte) error {
+	if bytes.HasSuffix(secret, []byte("\n")) {
+		return errors.New("it ends in a newline, which the shell makes a blank in the RSS3 charts. If their secret ends in " +
+			"one too, its keys cannot be kept: move to " + string(HKDFSHA256) + "; if not, take it off here (printf %s, not echo)")
+	}
+	if what := alteredByShell(secret); what != "" {
+		return fmt.Errorf("it holds %s, which the shell in the RSS3 charts may change, so its keys cannot be kept; "+
+			"move to %s, and for its root %s", what, HKDFSHA256, newRootHint)
+	}
+	return nil
+}
+
+// alteredByShell names what in text may not survive an unquoted expansion as an argument of echo; "" if all does.
+func alteredByShell(text []byte) string {
+	for _, c := range text {
+		switch c {
+		case ' ', '\t', '\n':
+			return "a blank, tab or newline"
+		case '\\':
+			return "a backslash"
+		case '*', '?', '[':
+			return "a glob character (* ? [)"
+		}
+	}
+	return ""
+}
+
+// withoutNewline drops one LF or CRLF from the end of text.
+func withoutNewline(text []byte) []byte {
+	line, found := bytes.CutSuffix(text, []byte("\n"))
+	if !found {
+		return text
+	}
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+// Wipe overwrites the secret. Nothing can be derived from the Root any more. A nil Root is left alone.
+func (r *Root) Wipe() {
+	if r == nil || r.secret == nil {
+		return
+	}
+	clear(r.secret())
+	r.secret = nil
+}
+
+// GenerateRoot returns a new root secret: 32 random bytes as 64 hexadecimal digits, without a newline.
+func GenerateRoot() []byte {
+	var random [32]byte
+	rand.Read(random[:]) // never fails: it ends the program instead
+	defer clear(random[:])
+	return hex.AppendEncode(nil, random[:])
+}
