@@ -35,8 +35,10 @@ func run(args []string) int {
 
 // report prints an error, one line per finding, and what to do about it.
 func (a *app) report(err error) {
-	for line := range strings.Lines(strings.TrimRight(err.Error(), "\n")) {
-		fmt.Fprintf(a.stderr, "kubevali: %s\n", strings.TrimRight(line, "\n"))
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimRight(line, "\n"); line != "" {
+			fmt.Fprintf(a.stderr, "kubevali: %s\n", line)
+		}
 	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "kubevali: hint: %s\n", hint)

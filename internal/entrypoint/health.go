@@ -21,8 +21,8 @@ import (
 const (
 	// tailSize is how much of the node's last output is kept for reports: a few hundred lines, or a crash's whole trace.
 	tailSize = 64 << 10
-	// flushTimeout is what the last ping gets. With the longest drain of the output and the default grace period of 25 s
-	// it still fits into the 30 s that Kubernetes gives a pod.
+	// flushTimeout is what the last ping gets. Kubernetes gives a pod 30 s to stop; the default grace period takes 25 of
+	// them when the node has to be killed, and the rest of its output normally none.
 	flushTimeout = 3 * time.Second
 )
 
