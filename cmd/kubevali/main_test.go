@@ -35,12 +35,18 @@ func TestMain(m *testing.M) {
 //	pings VAR [ANSWER]        start a healthchecks server; its address goes into VAR, its pings into the file "pings".
 //	                          ANSWER is ok (default), notfound, status CODE, hang, reset or redirect
 //	bigfile FILE BYTES        create a file of that size
+//	setroot VAR               put a root secret into VAR
+//
+// Neither that root secret nor keys derived from it may turn up in what the scripts print or in files other than those
+// of keys.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	known := newSecrets(t)
+	testscript.RunT(checked{t, known}, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOSTNAME", "")
+			env.Defer(func() { known.checkFiles(env.T().(checked).T, env.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -50,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"httpwait": cmdHTTPWait,
 			"pings":    cmdPings,
 			"bigfile":  cmdBigFile,
+			"setroot":  func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], rootSecret()) },
 		},
 	})
 }

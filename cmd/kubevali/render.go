@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -21,9 +19,9 @@ const (
 )
 
 type renderFlags struct {
-	pod, namespace string
-	replicas       int
-	output         renderFormat
+	podFlags
+	replicas int
+	output   renderFormat
 }
 
 func (a *app) renderCommand() *cobra.Command {
@@ -40,8 +38,7 @@ and fails when two of them would get in each other's way.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.render(flags) },
 	}
-	c.Flags().StringVar(&flags.pod, "pod", "", "name of the pod (default $POD_NAME, then $HOSTNAME)")
-	c.Flags().StringVar(&flags.namespace, "namespace", "", "namespace of the pod (default $POD_NAMESPACE)")
+	flags.add(c)
 	c.Flags().IntVar(&flags.replicas, "replicas", 0, "show this many pods, from ordinal 0")
 	c.Flags().VarP(choice[renderFormat]{&flags.output, []renderFormat{renderText, renderJSON}}, "output", "o", "how to show it")
 	return c
@@ -56,31 +53,42 @@ func (a *app) render(flags renderFlags) error {
 	if err != nil {
 		return err
 	}
-	if flags.replicas < 0 {
-		return fmt.Errorf("--replicas %d: expected a number from 1", flags.replicas)
+	pods, err := fleet(facts, flags.replicas)
+	if err != nil {
+		return err
 	}
-	if flags.replicas == 0 {
+	if len(pods) == 0 {
 		plan, err := render.Render(cfg, facts)
 		if err != nil {
 			return err
 		}
 		return a.printPlan(plan, flags.output)
 	}
-	plans, err := renderFleet(cfg, facts, flags.replicas)
+	plans, err := renderFleet(cfg, facts, pods)
 	if err != nil {
 		return err
 	}
 	return a.printFleet(plans, flags.output)
 }
 
-func renderFleet(cfg *config.Config, facts render.Facts, replicas int) ([]*render.Plan, error) {
-	name := regexp.MustCompile(`-[0-9]+$`).ReplaceAllString(facts.Pod, "")
-	if name == "" {
-		return nil, hinted{errors.New("--replicas needs the StatefulSet's name"), "add --pod NAME, such as --pod geth-0"}
+// fleet returns the names of as many pods as the flag --replicas says, none where it was not given.
+func fleet(facts render.Facts, replicas int) ([]string, error) {
+	if replicas < 0 {
+		return nil, fmt.Errorf("--replicas %d: expected a number from 1", replicas)
 	}
-	plans := make([]*render.Plan, 0, replicas)
-	for i := range replicas {
-		pod := fmt.Sprintf("%s-%d", name, i)
+	if replicas == 0 {
+		return nil, nil
+	}
+	pods, err := facts.Pods(replicas)
+	if err != nil {
+		return nil, fmt.Errorf("--replicas needs the StatefulSet's name: %w", err)
+	}
+	return pods, nil
+}
+
+func renderFleet(cfg *config.Config, facts render.Facts, pods []string) ([]*render.Plan, error) {
+	plans := make([]*render.Plan, 0, len(pods))
+	for _, pod := range pods {
 		plan, err := render.Render(cfg, facts.ForPod(pod))
 		if err != nil {
 			return nil, fmt.Errorf("pod %s:\n%w", pod, err)

@@ -7,13 +7,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/render"
 )
 
 // app is what the commands share: the process's streams and the flags that every one of them takes.
 type app struct {
 	stdout, stderr io.Writer
-	environ        []string
+	environ        []string // without root secrets, once the configuration is loaded
+	keys           entrypoint.Keys
 	log            *logrus.Logger
 
 	configPath string
@@ -33,7 +36,10 @@ const (
 )
 
 func newApp(stdout, stderr io.Writer, environ []string) *app {
-	return &app{stdout: stdout, stderr: stderr, environ: environ, log: newLog(stderr)}
+	return &app{
+		stdout: stdout, stderr: stderr, environ: environ, log: newLog(stderr),
+		keys: entrypoint.Keys{Ring: keyfile.NewKeyring()},
+	}
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -66,11 +72,11 @@ Without a command it runs the node: "kubevali -c FILE" is "kubevali run -c FILE"
 		return hinted{err, c.CommandPath() + " --help shows the flags"}
 	})
 	flags.add(root)
-	root.AddCommand(a.runCommand(), a.renderCommand(), a.validateCommand(), a.installCommand(), a.probeCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.renderCommand(), a.validateCommand(), a.keyCommand(), a.installCommand(), a.probeCommand(), a.versionCommand())
 	return root
 }
 
-// load reads the configuration and sets up the log by it.
+// load reads the configuration, sets up the log by it and sees to the root secrets that it names.
 func (a *app) load() (*config.Config, error) {
 	cfg, warnings, err := config.Load(a.configPath)
 	if err != nil {
@@ -80,6 +86,7 @@ func (a *app) load() (*config.Config, error) {
 	for _, w := range warnings {
 		a.log.Warn(w)
 	}
+	a.takeRoots(cfg.P2PKeys)
 	return cfg, nil
 }
 
@@ -89,6 +96,7 @@ func (a *app) facts(pod, namespace string) (render.Facts, error) {
 	if err != nil {
 		return facts, err
 	}
+	facts.Keys = a.keys
 	if namespace != "" {
 		facts = facts.InNamespace(namespace)
 	}

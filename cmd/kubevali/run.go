@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func (a *app) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the node (the default)",
-		Long: `Run the node: write its files, start it, forward signals to it, watch its logs, report its health.
+		Long: `Run the node: write its keys and files, start it, forward signals to it, watch its logs, report its health.
 
 Exit codes: the node's own; 128+n when signal n ended it; 127 when its program is not found, 126 when it cannot be
 executed; 125 when kubevali itself failed before the node started.`,
@@ -38,12 +39,14 @@ executed; 125 when kubevali itself failed before the node started.`,
 
 func (a *app) runNode(flags runFlags) error {
 	a.runsNode = true
-	facts, err := a.facts("", "")
-	if err != nil {
-		return err
-	}
+	// Asked for once only: random values of templates are to stay the same as long as the node runs.
+	facts := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "") })
 	load := func() (*render.Plan, error) {
 		cfg, err := a.load()
+		if err != nil {
+			return nil, err
+		}
+		facts, err := facts()
 		if err != nil {
 			return nil, err
 		}
@@ -56,11 +59,13 @@ func (a *app) runNode(flags runFlags) error {
 	if flags.watchConfig {
 		reload = entrypoint.ReloadOnChange
 	}
+	var err error
 	a.exitCode, err = entrypoint.Run(entrypoint.Options{
 		Load:       load,
 		ConfigPath: a.configPath,
 		Reload:     reload,
-		Environ:    a.environ,
+		Keys:       a.keys,
+		Environ:    func() []string { return a.environ },
 		Version:    version(),
 		Log:        a.log,
 	})

@@ -21,6 +21,8 @@ const (
 // check reports values that are well-formed but make no sense, alone or together.
 func (c *Config) check(f *findings) {
 	c.NodeTemplate.check(f)
+	c.checkKeys(f)
+	c.Fleet.check(f)
 	c.NodeService.check(f)
 	c.Process.check(f)
 	c.Watchlog.check(f)

@@ -48,6 +48,8 @@ func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
 		*to = d.args(n, path)
 	case *map[string]Template:
 		*to = d.templates(n, path)
+	case *map[string]P2PKey:
+		*to = d.p2pKeys(n, path)
 	case encoding.TextUnmarshaler:
 		d.word(n, path, to)
 	case *string:
@@ -88,8 +90,13 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 func (d *decoder) absent(path string, field reflect.StructField, dst reflect.Value) {
 	if strings.HasPrefix(field.Tag.Get("jsonschema"), "required") && !isSection(field.Type) {
 		expected := "a text"
-		if field.Type.Kind() == reflect.Slice {
-			expected = "a list"
+		switch to := dst.Addr().Interface().(type) {
+		case encoding.TextUnmarshaler:
+			expected = expectation(to)
+		default:
+			if field.Type.Kind() == reflect.Slice {
+				expected = "a list"
+			}
 		}
 		d.failAt(path, &Error{Message: "a required key is missing, expected " + expected})
 	}
@@ -165,6 +172,24 @@ func (d *decoder) templates(n *yaml.Node, path string) map[string]Template {
 		}
 	}
 	return templates
+}
+
+// p2pKeys decodes a mapping of names to keys.
+func (d *decoder) p2pKeys(n *yaml.Node, path string) map[string]P2PKey {
+	pairs := d.pairs(n, path, "write NAME: and below it what the key is like, for each")
+	keys := make(map[string]P2PKey, len(pairs))
+	for _, p := range pairs {
+		at := join(path, p.name)
+		d.locate(p, at)
+		value := deref(p.value)
+		if isNull(value) {
+			value = nil
+		}
+		key := DefaultP2PKey()
+		d.section(value, at, reflect.ValueOf(&key).Elem())
+		keys[p.name] = key
+	}
+	return keys
 }
 
 func (d *decoder) args(n *yaml.Node, path string) Args {

@@ -26,6 +26,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(readFile(f, "testdata/v04.yaml")))
 	f.Add([]byte(readFile(f, "testdata/values.yaml")))
 	f.Add([]byte("?\r0"))
+	f.Add([]byte("nodeTemplate: {command: [a]}\np2pKeys:\n  a: &k\n    rootSecret: {env: R}\n    type: ed25519\n    format: raw\n" +
+		"    path: |\n      a{{ 1 }}\n    owner: 1:2\n  b: {<<: *k, path: b}\nfleet: {replicas: 3}\n"))
 	f.Add([]byte("nodeTemplate: &a\n  command: &c [&x a, *x]\n  env: {<<: [{A: b}]}\n  args: {a: *c, b: ~}\ncommonTemplate: |+\n\n  x\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg, _, err := config.Parse("k.yaml", data)

@@ -144,6 +144,8 @@ func expectation(to encoding.TextUnmarshaler) string {
 		return "a duration"
 	case *FileMode:
 		return "octal permissions"
+	case *Owner:
+		return "uid:gid"
 	case *Signal:
 		return "a signal"
 	default:

@@ -69,6 +69,20 @@ func TestParseReadsEveryKindOfValue(t *testing.T) {
 	if n.Files[0].Mode != 0o644 || !n.Files[0].IfNotExists || n.Files[1].Mode != config.DefaultFileMode {
 		t.Errorf("files %v", n.Files)
 	}
+	node, other := cfg.P2PKeys["node"], cfg.P2PKeys["other"]
+	if len(cfg.P2PKeys) != 2 || node.RootSecret.Env != "P2P_ROOT_KEY" || node.Scheme != config.SchemeRSS3SHA256 || node.Type != "secp256k1" ||
+		node.Format != "libp2p-protobuf-hex" || node.Path.Text != "/data/{{ .Index }}" || node.Mode != 0o440 ||
+		node.Owner != (config.Owner{UID: 1000, GID: 2000, IsSet: true}) || node.IfExists != config.ExistsOverwrite ||
+		node.Identity.Namespace.Text != "7" || node.Identity.Pod.Text != "old-{{ .Index }}" || node.ExpectInLog.Text == "" {
+		t.Errorf("key %+v", node)
+	}
+	if other.RootSecret.File.Text != "/root" || other.Scheme != config.SchemeHKDFSHA256 || other.Epoch != 2 || other.Scope.Text != "s" ||
+		other.Mode != config.DefaultFileMode || other.Owner.IsSet || other.IfExists != config.ExistsFail || other.Format != "raw" {
+		t.Errorf("key %+v", other)
+	}
+	if cfg.Fleet.Replicas.Text != "5" {
+		t.Errorf("fleet %+v", cfg.Fleet)
+	}
 	if p := cfg.Process; p.StopSignal.String() != "SIGINT" || time.Duration(p.StopGracePeriod) != 90*time.Second ||
 		p.RestartMaxTries != 3 || p.Restart != config.RestartOnFailure || p.RestartBackoffMax.String() != "1m" {
 		t.Errorf("process %+v", p)
@@ -246,13 +260,18 @@ nodeTemplate:
   args: {f: x, g: [y, z], h: true}
   env: {B: eb, A: ea}
   files: [{path: p, content: ct}]
-watchlog: {files: [wf], keyword: no template}
+p2pKeys:
+  b: {rootSecret: {env: R}, type: ed25519, format: raw, path: /b, scope: s, identity: {pod: i}, expectInLog: log}
+  a: {rootSecret: {file: root}, type: ed25519, format: raw, path: '/{{ .Index }}'}
+fleet: {replicas: 3}
+watchlog: {enabled: true, files: [wf], keyword: no template}
 `)
 	var got []string
 	for tmpl := range cfg.Templates() {
 		got = append(got, tmpl.Text)
 	}
-	want := []string{"c", "a", "b", "x", "y", "z", "ea", "eb", "p", "ct", "wf", ":49944"}
+	want := []string{"c", "a", "b", "x", "y", "z", "ea", "eb", "p", "ct",
+		"root", "/{{ .Index }}", "/b", "s", "i", "log", "3", "wf", ":49944"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

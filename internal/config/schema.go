@@ -9,6 +9,10 @@ type Config struct {
 	CommonTemplate Template `yaml:"commonTemplate"`
 	// What to run: the node's command line, environment and files.
 	NodeTemplate NodeTemplate `yaml:"nodeTemplate" jsonschema:"required"`
+	// The node's keys in its peer-to-peer network, by name, derived from a root secret.
+	P2PKeys map[string]P2PKey `yaml:"p2pKeys"`
+	// All pods of the StatefulSet together.
+	Fleet Fleet `yaml:"fleet"`
 	// The Service of this pod alone, through which peers outside the cluster reach it.
 	NodeService NodeService `yaml:"nodeService"`
 	// How the node is stopped and restarted.
@@ -157,6 +161,7 @@ const DefaultFileMode FileMode = 0o600
 func Default() Config {
 	return Config{
 		NodeTemplate: NodeTemplate{ArgStyle: ArgStyleSpace},
+		Fleet:        Fleet{Replicas: Template{Text: "0"}},
 		Process: Process{
 			StopGracePeriod:   Duration(25 * time.Second),
 			Restart:           RestartNever,

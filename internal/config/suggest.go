@@ -77,6 +77,8 @@ func schemaKeys(t reflect.Type, path string) []schemaKey {
 			keys = append(keys, schemaKeys(inner, at)...)
 		case inner.Kind() == reflect.Slice && isSection(inner.Elem()):
 			keys = append(keys, schemaKeys(inner.Elem(), at+"[]")...)
+		case inner.Kind() == reflect.Map && isSection(inner.Elem()):
+			keys = append(keys, schemaKeys(inner.Elem(), at+".NAME")...)
 		}
 	}
 	return keys

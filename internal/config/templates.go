@@ -8,7 +8,7 @@ import (
 )
 
 // Templates yields every template of the configuration that has a text, in the order of the schema. What it yields is
-// to be read only: the environment's templates are copies.
+// to be read only: those of the environment and of P2P keys are copies.
 func (c *Config) Templates() iter.Seq[*Template] {
 	return func(yield func(*Template) bool) { eachTemplate(reflect.ValueOf(c).Elem(), yield) }
 }
@@ -23,6 +23,14 @@ func eachTemplate(v reflect.Value, yield func(*Template) bool) bool {
 	case *map[string]Template:
 		for _, name := range slices.Sorted(maps.Keys(*at)) {
 			if t := (*at)[name]; t.Text != "" && !yield(&t) {
+				return false
+			}
+		}
+		return true
+	case *map[string]P2PKey:
+		for _, name := range slices.Sorted(maps.Keys(*at)) {
+			key := (*at)[name]
+			if !eachTemplate(reflect.ValueOf(&key).Elem(), yield) {
 				return false
 			}
 		}

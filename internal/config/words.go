@@ -19,6 +19,14 @@ type (
 	LogLevel string
 	// LogEncoding is one of console and json.
 	LogEncoding string
+	// KeyScheme is one of hkdf-sha256 and rss3-sha256.
+	KeyScheme string
+	// KeyType is one of secp256k1 and ed25519.
+	KeyType string
+	// KeyFormat is one of raw, hex, cometbft-json, libp2p-protobuf, libp2p-protobuf-hex and libp2p-protobuf-base64.
+	KeyFormat string
+	// ExistsAction is one of fail, keep and overwrite.
+	ExistsAction string
 )
 
 const (
@@ -43,6 +51,13 @@ const (
 
 	EncodingConsole LogEncoding = "console"
 	EncodingJSON    LogEncoding = "json"
+
+	SchemeHKDFSHA256 KeyScheme = "hkdf-sha256"
+	SchemeRSS3SHA256 KeyScheme = "rss3-sha256"
+
+	ExistsFail      ExistsAction = "fail"
+	ExistsKeep      ExistsAction = "keep"
+	ExistsOverwrite ExistsAction = "overwrite"
 )
 
 // Words lists what may be written.
@@ -64,6 +79,20 @@ func (LogLevel) Words() []string {
 
 // Words lists what may be written; text is another word for console.
 func (LogEncoding) Words() []string { return []string{"console", "text", "json"} }
+
+// Words lists what may be written.
+func (KeyScheme) Words() []string { return []string{"hkdf-sha256", "rss3-sha256"} }
+
+// Words lists what may be written.
+func (KeyType) Words() []string { return []string{"secp256k1", "ed25519"} }
+
+// Words lists what may be written.
+func (KeyFormat) Words() []string {
+	return []string{"raw", "hex", "cometbft-json", "libp2p-protobuf", "libp2p-protobuf-hex", "libp2p-protobuf-base64"}
+}
+
+// Words lists what may be written.
+func (ExistsAction) Words() []string { return []string{"fail", "keep", "overwrite"} }
 
 // UnmarshalText reads one of the words.
 func (s *Stream) UnmarshalText(text []byte) error { return word(s, string(text)) }
@@ -99,6 +128,18 @@ func (e *LogEncoding) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// UnmarshalText reads one of the words.
+func (s *KeyScheme) UnmarshalText(text []byte) error { return word(s, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (t *KeyType) UnmarshalText(text []byte) error { return word(t, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (f *KeyFormat) UnmarshalText(text []byte) error { return word(f, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (a *ExistsAction) UnmarshalText(text []byte) error { return word(a, string(text)) }
 
 // word sets dst to text if that is one of its words; the empty text leaves it as it is.
 func word[T interface {

@@ -14,6 +14,7 @@ package entrypoint
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
@@ -30,8 +31,9 @@ type Options struct {
 	Load       func() (*render.Plan, error) // reads the configuration and renders this pod's plan
 	ConfigPath string                       // the file behind Load
 	Reload     Reload
-	Environ    []string // what the node inherits, name=value
-	Version    string   // kubevali's own, for the User-Agent of pings
+	Keys       Keys            // what Load rendered with
+	Environ    func() []string // what the node inherits, name=value; asked once Load has taken out root secrets
+	Version    string          // kubevali's own, for the User-Agent of pings
 	Log        logrus.FieldLogger
 }
 
@@ -48,6 +50,7 @@ const (
 func Run(o Options) (code int, err error) {
 	r := &runner{Options: o, supervisor: supervise.New(o.Log)}
 	defer r.supervisor.Close()
+	defer r.Keys.wipe()
 	defer r.closeMonitor()
 	if o.Reload == ReloadOnChange {
 		r.config = newConfigFile(o.ConfigPath)
@@ -56,16 +59,19 @@ func Run(o Options) (code int, err error) {
 	if err != nil {
 		return CodeFailed, err
 	}
+	r.environ = o.Environ()
 	return r.run(plan)
 }
 
 // runner is what outlives a plan.
 type runner struct {
 	Options
+	environ    []string
 	supervisor *supervise.Supervisor
 	config     *configFile             // nil unless it is watched
 	monitor    *monitorServer          // nil while there is none
 	session    atomic.Pointer[session] // what the monitor tells of
+	shrink     sync.Once               // at the first start of the node
 }
 
 // run carries out one plan after the other. A new plan that does not even start is given up for the one before it, with
@@ -89,12 +95,20 @@ func (r *runner) run(plan *render.Plan) (int, error) {
 
 // carryOut runs the node by one plan. The error is a *planChange when another plan has come up.
 func (r *runner) carryOut(plan *render.Plan) (int, error) {
-	if err := r.prepare(plan); err != nil {
-		return startCode(err), err
+	err := r.prepare(plan)
+	if err == nil {
+		err = context.Cause(r.supervisor.Stopping())
 	}
-	if interrupt := r.interrupted(); interrupt != nil {
+	var interrupt *supervise.Interrupt
+	if errors.As(err, &interrupt) {
 		r.Log.Infof("Not starting the node: %v", interrupt)
 		return 128 + int(interrupt.Signal), nil
+	}
+	if err != nil {
+		return startCode(err), err
+	}
+	if r.config == nil {
+		r.Keys.wipe() // no other plan will ask
 	}
 	s, err := newSession(r, plan)
 	if err != nil {

@@ -53,11 +53,13 @@ func thresholds(w *render.Watchlog) watchlog.Thresholds {
 func newHealth(o Options, plan *render.Plan, live *watchlog.Liveness) (*health, error) {
 	w := plan.Watchlog
 	h := &health{
-		log:   o.Log,
-		plan:  plan,
-		rules: watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern},
-		live:  live,
-		tail:  watchlog.NewTail(tailSize),
+		log:  o.Log,
+		plan: plan,
+		rules: watchlog.Rules{
+			Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern, Expect: expected(plan.Keys),
+		},
+		live: live,
+		tail: watchlog.NewTail(tailSize),
 	}
 	var pinger healthcheck.Pinger
 	if w.HealthcheckID != "" {
@@ -79,6 +81,17 @@ func newHealth(o Options, plan *render.Plan, live *watchlog.Liveness) (*health, 
 	return h, nil
 }
 
+// expected is what a node announces that has found its keys.
+func expected(keys []render.Key) []string {
+	var texts []string
+	for _, key := range keys {
+		if key.ExpectInLog != "" {
+			texts = append(texts, key.ExpectInLog)
+		}
+	}
+	return texts
+}
+
 // close sends what has not been sent yet.
 func (h *health) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
@@ -93,7 +106,7 @@ func (h *health) watch(cmd *supervise.Command) (flush func()) {
 	watched := func(out *supervise.Output) *supervise.Output {
 		m := watchlog.NewMatcher(h.rules, h.live)
 		matchers = append(matchers, m)
-		return &supervise.Output{To: out.To, Watch: io.MultiWriter(m, h.tail)}
+		return &supervise.Output{To: out.To, Watch: io.MultiWriter(h.tail, m)}
 	}
 	both := h.plan.Stdout == h.plan.Stderr
 	if slices.Contains(streams, config.Stdout) {
@@ -117,7 +130,7 @@ func (h *health) watch(cmd *supervise.Command) (flush func()) {
 // writes to them is taken for old.
 func (h *health) follow(ctx context.Context, work *sync.WaitGroup) {
 	for _, path := range h.plan.Watchlog.Files {
-		w := io.MultiWriter(watchlog.NewMatcher(h.rules, h.live), h.tail)
+		w := io.MultiWriter(h.tail, watchlog.NewMatcher(h.rules, h.live))
 		follower := watchlog.NewFollower(path, w, h.log)
 		work.Go(func() { follower.Run(ctx) })
 	}

@@ -1,6 +1,7 @@
 package entrypoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +12,8 @@ import (
 )
 
 // prepare does what must be done before the node starts. What can fail without having changed anything comes first: the
-// program, then the address for the probes, then the files.
+// program, then the address for the probes, then keys, of which one that is another pod's ends it all, then the files. A
+// signal that asks to stop ends it early, with an error.
 func (r *runner) prepare(plan *render.Plan) error {
 	if err := r.check(plan); err != nil {
 		return err
@@ -19,7 +21,14 @@ func (r *runner) prepare(plan *render.Plan) error {
 	if err := r.listen(plan.Monitor.Listen); err != nil {
 		return err
 	}
+	stopping := r.supervisor.Stopping()
+	if err := r.Keys.Write(stopping, plan.Keys, r.Log); err != nil {
+		return err
+	}
 	for _, f := range plan.Files {
+		if stopping.Err() != nil {
+			return context.Cause(stopping)
+		}
 		if err := r.writeFile(f); err != nil {
 			return err
 		}
@@ -37,7 +46,7 @@ func (r *runner) check(plan *render.Plan) error {
 	if _, err := os.Stat(plan.WorkingDir); plan.WorkingDir != "" && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return command(plan, r.Environ).Check()
+	return command(plan, r.environ).Check()
 }
 
 func (r *runner) writeFile(f render.File) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/footprint"
 	"github.com/kubevali/kubevali/internal/render"
 	"github.com/kubevali/kubevali/internal/supervise"
 	"github.com/kubevali/kubevali/internal/watchlog"
@@ -94,7 +95,7 @@ func (s *session) runNode() (exit supervise.Exit, cause, err error) {
 	defer stop(nil)
 	s.setStopNode(stop)
 
-	cmd := command(s.plan, s.Environ)
+	cmd := command(s.plan, s.environ)
 	cmd.Started = s.started
 	flush := func() {}
 	if s.health != nil {
@@ -125,10 +126,18 @@ func (s *session) setStopNode(stop context.CancelCauseFunc) {
 }
 
 func (s *session) started(pid int) {
+	s.shrink.Do(func() { s.work.Go(s.shrinkFootprint) })
 	s.Log.Debugf("Node started, pid %d", pid)
 	s.live.Started(pid)
 	if s.health != nil {
 		s.health.started()
+	}
+}
+
+// shrinkFootprint gives back what the start needed. It runs beside the node: it must not hold up its output.
+func (s *session) shrinkFootprint() {
+	if err := footprint.Shrink(); err != nil {
+		s.Log.Debugf("Cannot give back memory: %v", err)
 	}
 }
 

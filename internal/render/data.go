@@ -10,9 +10,10 @@ var fieldNames = []string{".Index", ".Pod.Name", ".Pod.Namespace", ".Node.Name",
 
 // data is what templates see as the dot.
 type data struct {
-	facts *Facts
-	index func() (int, error)
-	env   map[string]any // nil until it is asked for
+	facts   *Facts
+	secrets *secrets
+	index   func() (int, error)
+	env     map[string]any // nil until it is asked for
 }
 
 // Format keeps what the dot holds out of texts, where only addresses in memory would show.
@@ -27,12 +28,15 @@ func (d *data) Pod() podData { return podData{d.facts.Pod, d.facts.Namespace} }
 // Node is the Kubernetes node.
 func (d *data) Node() nodeData { return nodeData{d.facts.Node} }
 
-// Env is the environment, in the type that sprig's functions for dictionaries take.
+// Env is the environment without root secrets, in the type that sprig's functions for dictionaries take.
 func (d *data) Env() map[string]any {
 	if d.env == nil {
 		d.env = make(map[string]any, len(d.facts.Env))
 		for name, value := range d.facts.Env {
 			d.env[name] = value
+		}
+		for _, name := range d.secrets.env {
+			delete(d.env, name)
 		}
 	}
 	return d.env

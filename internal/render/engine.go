@@ -16,7 +16,9 @@ import (
 type engine struct {
 	facts     Facts
 	data      data
-	budget    budget
+	secrets   secrets
+	keys      *keyring // nil: the keys are not settled yet
+	budget    *budget
 	errs      config.Errors
 	exhausted bool              // errSteps is in errs
 	sources   []config.Template // sources[n] is the template that is parsed under the name "#n"
@@ -32,9 +34,9 @@ type engine struct {
 	chance  *randomness // nil until a random value is asked for
 }
 
-func newEngine(facts Facts) *engine {
-	e := &engine{facts: facts, ready: make(map[string]bool), leaves: make(map[config.Template]*template.Template)}
-	e.data = data{facts: &e.facts, index: facts.index}
+func newEngine(cfg *config.Config, facts Facts, b *budget) *engine {
+	e := &engine{ready: make(map[string]bool), leaves: make(map[config.Template]*template.Template), budget: b}
+	e.renderFor(cfg, facts)
 	e.set = template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		funcSpend: func(steps int) (string, error) { return "", e.budget.spend(steps) },
 		funcEnter: e.enter,
@@ -42,6 +44,13 @@ func newEngine(facts Facts) *engine {
 		funcPrint: e.printable,
 	})
 	return e
+}
+
+// renderFor makes the facts those that templates see from here on.
+func (e *engine) renderFor(cfg *config.Config, facts Facts) {
+	e.facts = facts
+	e.secrets = secretsOf(cfg)
+	e.data = data{facts: &e.facts, secrets: &e.secrets, index: facts.index}
 }
 
 // isPlain reports whether a text is its own rendering.

@@ -49,6 +49,11 @@ func (e *engine) report(source config.Template, line int, err error) {
 	if errors.As(err, &f) {
 		finding.Hint = f.hint
 	}
+	e.collect(finding)
+}
+
+// collect adds an error to the others, unless it is there already.
+func (e *engine) collect(finding *config.Error) {
 	known := func(other *config.Error) bool { return *other == *finding }
 	switch {
 	case slices.ContainsFunc(e.errs, known):
@@ -56,7 +61,7 @@ func (e *engine) report(source config.Template, line int, err error) {
 		e.errs = append(e.errs, finding)
 	case len(e.errs) == maxErrors:
 		message := fmt.Sprintf("the templates have more than %d errors, the first of which are:", maxErrors)
-		e.errs = append(e.errs, &config.Error{At: config.Position{File: source.At.File}, Message: message})
+		e.errs = append(e.errs, &config.Error{At: config.Position{File: finding.At.File}, Message: message})
 	}
 }
 
@@ -149,11 +154,14 @@ func (e *engine) explain(action, message string) *failure {
 		return &failure{m[1] + ": " + e.redact(strings.TrimPrefix(m[2], "runtime error: ")), ""}
 	}
 	if m := match(missingKey, message); m != nil {
+		if e.secrets.isVariable(m[1]) {
+			return refuseVariable(m[1])
+		}
 		if strings.HasSuffix(action, ".Env."+m[1]) {
 			return &failure{"the environment variable " + m[1] + " is not set",
 				`{{ env "` + m[1] + `" }} gives an empty text instead`}
 		}
-		return &failure{"there is no key " + strconv.Quote(m[1]), fieldHint(m[1])}
+		return &failure{"there is no key " + strconv.Quote(m[1]), cmp.Or(fieldHint(m[1]), peerHint(m[1]))}
 	}
 	if match(missingOwnField, message) != nil {
 		hint := didYouMean(action, fieldNames)

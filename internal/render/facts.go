@@ -24,6 +24,11 @@ type Facts struct {
 	Seed      [32]byte          // all random values come from it
 	Now       time.Time         // what templates take for the present
 
+	// NamespaceGuessed says that nobody told the namespace. No key is derived from a guess.
+	NamespaceGuessed bool
+
+	// Keys knows the public identities of P2P keys; nil: templates that ask for one fail.
+	Keys Keys
 	// LookupHost resolves a host name. It is asked only by templates that call getHostByName; nil: they fail.
 	LookupHost func(host string) (addresses []string, err error)
 }
@@ -57,6 +62,9 @@ func FactsFromEnviron(environ []string) (Facts, error) {
 		}
 		f.Namespace = namespace
 	}
+	if f.Namespace == "" {
+		f.Namespace, f.NamespaceGuessed = defaultNamespace, true
+	}
 	rand.Read(f.Seed[:])
 	return f, nil
 }
@@ -70,7 +78,7 @@ func (f Facts) ForPod(name string) Facts {
 
 // InNamespace returns the same facts for a pod of that name in another namespace, whose environment says so too.
 func (f Facts) InNamespace(namespace string) Facts {
-	f.Namespace = namespace
+	f.Namespace, f.NamespaceGuessed = namespace, false
 	return f.withEnv("POD_NAMESPACE", namespace)
 }
 
@@ -82,18 +90,16 @@ func (f Facts) withEnv(name, value string) Facts {
 	return f
 }
 
+// readNamespace returns the namespace of the service account, or nothing when the pod has none.
 func readNamespace(path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return defaultNamespace, nil
+		return "", nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot read the pod's namespace; set POD_NAMESPACE: %w", err)
 	}
-	if namespace := strings.TrimSpace(string(content)); namespace != "" {
-		return namespace, nil
-	}
-	return defaultNamespace, nil
+	return strings.TrimSpace(string(content)), nil
 }
 
 func lookupHost(host string) ([]string, error) {

@@ -29,6 +29,9 @@ func TestFactsFromEnviron(t *testing.T) {
 			if f.Pod != test.pod || f.Namespace != test.namespace || f.Node != test.node {
 				t.Errorf("got pod %q, namespace %q, node %q", f.Pod, f.Namespace, f.Node)
 			}
+			if guessed := test.namespace == "default"; f.NamespaceGuessed != guessed || f.InNamespace("x").NamespaceGuessed {
+				t.Errorf("guessed: %v, want %v", f.NamespaceGuessed, guessed)
+			}
 		})
 	}
 }

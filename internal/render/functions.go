@@ -36,7 +36,7 @@ func (e *engine) library() map[string]any {
 		"html": template.HTMLEscaper, "js": template.JSEscaper, "urlquery": template.URLQueryEscaper,
 
 		"env":           e.env,
-		"expandenv":     func(text string) string { return os.Expand(text, e.env) },
+		"expandenv":     e.expandenv,
 		"getHostByName": e.hostByName,
 		"keys":          sortedKeys,
 		"values":        sortedValues,
@@ -54,9 +54,10 @@ func (e *engine) library() map[string]any {
 		"required":   required,
 		"fail":       func(message string) (string, error) { return "", &failure{message: message} },
 		"podOrdinal": ordinal,
-		"readFile":   readFile,
+		"readFile":   e.readFile,
 	})
 	e.addRandom(funcs)
+	e.addKeys(funcs)
 	addCluster(funcs)
 	return funcs
 }
@@ -82,7 +83,23 @@ func printf(format string, args ...any) (string, error) {
 	return text, nil
 }
 
-func (e *engine) env(name string) string { return e.facts.Env[name] }
+func (e *engine) env(name string) (string, error) {
+	if e.secrets.isVariable(name) {
+		return "", refuseVariable(name)
+	}
+	return e.facts.Env[name], nil
+}
+
+func (e *engine) expandenv(text string) (expanded string, err error) {
+	expanded = os.Expand(text, func(name string) string {
+		value, problem := e.env(name)
+		if problem != nil {
+			err = problem
+		}
+		return value
+	})
+	return expanded, err
+}
 
 // hostByName is the first of a host's addresses in their order, so that it stays the same as long as they do.
 func (e *engine) hostByName(host string) (string, error) {
@@ -162,9 +179,13 @@ func required(message string, value any) (any, error) {
 	return value, nil
 }
 
-// readFile returns the content of a regular file of at most maxOutput bytes.
-func readFile(path string) (string, error) {
-	content, err := readRegular(path)
+// readFile returns the content of a regular file of at most maxOutput bytes that holds no secret of p2pKeys.
+func (e *engine) readFile(path string) (string, error) {
+	if e.secrets.unsettled {
+		return "", &failure{"readFile cannot be used here, as it is not known yet which files hold keys and root secrets",
+			"write the paths in p2pKeys without templates"}
+	}
+	content, err := readRegular(path, e.secrets.refuseFile)
 	if inner := new(fs.PathError); errors.As(err, &inner) {
 		err = inner.Err
 	}
@@ -174,8 +195,8 @@ func readFile(path string) (string, error) {
 	return string(content), nil
 }
 
-// readRegular opens nothing but a regular file: a pipe could block.
-func readRegular(path string) ([]byte, error) {
+// readRegular opens nothing but a regular file: a pipe could block. It reads it unless refuse returns an error.
+func readRegular(path string, refuse func(path string, open fs.FileInfo) error) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -188,6 +209,12 @@ func readRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	if err := refuse(path, info); err != nil {
+		return nil, err
+	}
 	content, err := io.ReadAll(io.LimitReader(file, maxOutput+1))
 	if err == nil && len(content) > maxOutput {
 		err = fmt.Errorf("it is larger than %d MiB", maxOutput>>20)

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // FuzzTemplate renders any text: it must give a plan or an error, the same each time, and never what Go prints for a
-// value that is not there.
+// value that is not there, nor a root secret.
 func FuzzTemplate(f *testing.F) {
 	for _, seed := range []string{
 		"", "{{", "}}", "{{}}", "{{ .Index }}", "{{ range 3 }}{{ . }}{{ else }}x{{ end }}", "{{ with .Env }}{{ .A }}{{ end }}",
@@ -17,13 +18,22 @@ func FuzzTemplate(f *testing.F) {
 		`{{ dict "a" (list nil) | toJson }}`, `{{ .Env | keys | join "," }}`, `{{ (index (list 1 2) 5).X }}`, `{{ call .Index }}`,
 		`{{ slice "abc" 1 9 }}`, `{{ untilStep 5 1 -1 }}{{ chunk 0 (list 1) }}`, `{{ randHex 4 }}{{ uuidv4 }}`, `{{ mustToDate "x" "y" }}`,
 		`{{ html . }}{{ print nil }}{{ not nil }}`, `{{ semver "1.2.3" }}{{ dig "a" "b" 1 (dict "a" (dict)) }}`, `{{ typeOf . }}{{ kindOf nil }}`,
+		`{{ peerID "node" }}{{ enode "node" "a-1" }}{{ keyPath "node" }}`, `{{ range peers "node" }}{{ .Enode }}@{{ .Pod }}{{ end }}`,
+		`{{ eachPeer "node" "{PeerID}@{Pod}{" | join "," }}`, `{{ env "P2P_ROOT_KEY" }}`, `{{ expandenv "${P2P_ROOT_KEY}" }}`,
+		`{{ .Env.P2P_ROOT_KEY }}{{ .Env | toJson }}`, `{{ range $k, $v := .Env }}{{ $v }}{{ end }}`, `{{ mustToDate "x" .Env.P2P_ROOT_KEY }}`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, template string) {
-		facts := sts2()
-		plan, err := render.Render(configFor(template), facts)
-		again, errAgain := render.Render(configFor(template), facts)
+		facts := withKeys()
+		cfg := configFor(template)
+		cfg.P2PKeys = parse(t, keysFile).P2PKeys
+		cfg.Fleet.Replicas.Text = "3"
+		plan, err := render.Render(cfg, facts)
+		again, errAgain := render.Render(cfg, facts)
+		if strings.Contains(fmt.Sprint(plan, err), rootSecret) && !strings.Contains(template, rootSecret) {
+			t.Fatalf("the root secret shows: %v, %v", plan, err)
+		}
 		if err != nil {
 			if errAgain == nil || err.Error() != errAgain.Error() {
 				t.Fatalf("first %v, then %v", err, errAgain)

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
 // The plan as JSON. Secrets are left out or cut short.
@@ -24,6 +26,7 @@ type (
 		UnsetEnv   []string          `json:"unsetEnv"`
 		WorkingDir string            `json:"workingDir"`
 		Files      []fileJSON        `json:"files"`
+		Keys       []keyJSON         `json:"keys"`
 		Service    *serviceJSON      `json:"service"`
 		Process    processJSON       `json:"process"`
 		Watchlog   *watchlogJSON     `json:"watchlog"`
@@ -35,6 +38,18 @@ type (
 		IfNotExists bool    `json:"ifNotExists"`
 		Size        int     `json:"size"`
 		Content     *string `json:"content,omitempty"`
+	}
+	keyJSON struct {
+		Name        string              `json:"name"`
+		Path        string              `json:"path"`
+		Type        keyderive.Type      `json:"type"`
+		Format      keyderive.Format    `json:"format"`
+		Mode        string              `json:"mode"`
+		Owner       string              `json:"owner"`
+		IfExists    config.ExistsAction `json:"ifExists"`
+		PublicID    string              `json:"publicID"`
+		Public      *keyderive.Public   `json:"public"`
+		ExpectInLog string              `json:"expectInLog"`
 	}
 	serviceJSON struct {
 		NodePort    int  `json:"nodePort"`
@@ -78,6 +93,10 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	for i, f := range p.Files {
 		files[i] = f.json()
 	}
+	keys := make([]keyJSON, len(p.Keys))
+	for i, k := range p.Keys {
+		keys[i] = k.json()
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -90,6 +109,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		UnsetEnv:   list(p.UnsetEnv),
 		WorkingDir: p.WorkingDir,
 		Files:      files,
+		Keys:       keys,
 		Service:    (*serviceJSON)(p.Service),
 		Process:    p.Process.json(),
 		Watchlog:   p.Watchlog.json(),
@@ -99,12 +119,39 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 }
 
 func (f File) json() fileJSON {
-	j := fileJSON{Path: f.Path, Mode: octal(f), IfNotExists: f.IfNotExists, Size: len(f.Content)}
+	j := fileJSON{Path: f.Path, Mode: octal(f.Mode), IfNotExists: f.IfNotExists, Size: len(f.Content)}
 	if !f.private() && utf8.Valid(f.Content) {
 		content := string(f.Content)
 		j.Content = &content
 	}
 	return j
+}
+
+// json shows of a key what the world may know. Its ID is the one that keys of both types have.
+func (k Key) json() keyJSON {
+	j := keyJSON{
+		Name:        k.Name,
+		Path:        k.Path,
+		Type:        k.Type,
+		Format:      k.Format,
+		Mode:        octal(k.Mode),
+		Owner:       k.owner(),
+		IfExists:    k.IfExists,
+		PublicID:    k.Public.PeerID,
+		ExpectInLog: k.ExpectInLog,
+	}
+	if k.Public != (keyderive.Public{}) {
+		j.Public = &k.Public
+	}
+	return j
+}
+
+// owner is uid:gid, or nothing where the file's owner is left alone.
+func (k Key) owner() string {
+	if k.Owner == nil {
+		return ""
+	}
+	return config.Owner{UID: k.Owner.UID, GID: k.Owner.GID, IsSet: true}.String()
 }
 
 func (c Process) json() processJSON {
@@ -137,7 +184,7 @@ func (w *Watchlog) json() *watchlogJSON {
 	}
 }
 
-func octal(f File) string { return config.FileMode(f.Mode).String() }
+func octal(mode fs.FileMode) string { return config.FileMode(mode).String() }
 
 func duration(d time.Duration) string { return config.Duration(d).String() }
 
@@ -186,6 +233,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 	for _, f := range p.Files {
 		f.writeText(&b)
 	}
+	for _, k := range p.Keys {
+		k.writeText(&b)
+	}
 	if p.Service != nil {
 		fmt.Fprintf(&b, "# service with node port %d\n", p.Service.NodePort)
 	}
@@ -203,13 +253,28 @@ func (f File) writeText(b *bytes.Buffer) {
 	if f.IfNotExists {
 		once = ", only if there is none"
 	}
-	fmt.Fprintf(b, "# file %s (%s, %d bytes%s)\n", printed(f.Path), octal(f), len(f.Content), once)
+	fmt.Fprintf(b, "# file %s (%s, %d bytes%s)\n", printed(f.Path), octal(f.Mode), len(f.Content), once)
 	if f.private() || !utf8.Valid(f.Content) {
 		return
 	}
 	for line := range strings.Lines(string(f.Content)) {
 		fmt.Fprintf(b, "#   | %s\n", printed(strings.TrimSuffix(line, "\n")))
 	}
+}
+
+func (k Key) writeText(b *bytes.Buffer) {
+	fmt.Fprintf(b, "# key %s in %s (%s, %s, %s", printed(k.Name), printed(k.Path), k.Type, k.Format, octal(k.Mode))
+	if k.Owner != nil {
+		fmt.Fprintf(b, ", %s", k.owner())
+	}
+	b.WriteString(")")
+	if k.Public.PeerID != "" {
+		fmt.Fprintf(b, " for peer ID %s", k.Public.PeerID)
+	}
+	if k.ExpectInLog != "" {
+		fmt.Fprintf(b, ", expecting %q", k.ExpectInLog)
+	}
+	b.WriteString("\n")
 }
 
 func (w *Watchlog) writeText(b *bytes.Buffer) {

@@ -23,6 +23,7 @@ type Plan struct {
 	UnsetEnv       []string // names of variables that it does not get
 	WorkingDir     string   // empty: kubevali's own
 	Files          []File
+	Keys           []Key    // by name
 	Service        *Service // nil when there is to be none
 	Process        Process
 	Watchlog       *Watchlog // nil when nothing is watched
@@ -139,10 +140,13 @@ func (p *Plan) Environ(base []string) []string {
 	return environ
 }
 
-// CheckFleet reports what would set pods of one fleet against each other: a node port is a port of every Kubernetes node,
-// so there can be only one Service for it.
+// CheckFleet reports what would set pods of one fleet against each other: a P2P key of one pod must not be that of
+// another, and a node port is a port of every Kubernetes node, so there can be only one Service for it.
 func CheckFleet(plans []*Plan) error {
 	var errs []error
+	if err := checkIdentities(identitiesOf(plans)); err != nil {
+		errs = append(errs, err)
+	}
 	holders := make(map[int]*Plan)
 	for _, p := range plans {
 		if p.Service == nil {
@@ -157,4 +161,15 @@ func CheckFleet(plans []*Plan) error {
 		holders[port] = p
 	}
 	return errors.Join(errs...)
+}
+
+func identitiesOf(plans []*Plan) []PodIdentities {
+	fleet := make([]PodIdentities, len(plans))
+	for i, p := range plans {
+		fleet[i] = PodIdentities{Pod: p.Pod, Namespace: p.Namespace}
+		for _, key := range p.Keys {
+			fleet[i].Keys = append(fleet[i].Keys, KeyIdentity{key.Name, key.Public})
+		}
+	}
+	return fleet
 }

@@ -89,6 +89,7 @@ func TestMarshalJSON(t *testing.T) {
       "content": ""
     }
   ],
+  "keys": [],
   "service": {
     "nodePort": 30335,
     "forceUpdate": false
@@ -138,7 +139,7 @@ func TestMarshalJSONOfASmallPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"pod":"","namespace":"","index":null,"command":["node"],"env":{},"unsetEnv":[],"workingDir":"","files":[],"service":null,`
+	const want = `{"pod":"","namespace":"","index":null,"command":["node"],"env":{},"unsetEnv":[],"workingDir":"","files":[],"keys":[],"service":null,`
 	if !strings.HasPrefix(string(got), want) || !strings.Contains(string(got), `"watchlog":null,"monitor":{"listen":""}`) {
 		t.Errorf("got %s", got)
 	}

@@ -18,17 +18,26 @@ import (
 // planner makes a plan from what the engine renders. Its methods report what is wrong and go on.
 type planner struct {
 	*engine
-	cfg *config.Config
+	cfg      *config.Config
+	keyFiles map[string]keyFiles // by the keys' names
+}
+
+func newPlanner(cfg *config.Config, f Facts, b *budget) *planner {
+	return &planner{engine: newEngine(cfg, f, b), cfg: cfg}
 }
 
 func (p *planner) plan() *Plan {
 	plan := &Plan{Pod: p.facts.Pod, Namespace: p.facts.Namespace}
 	plan.Index = p.index() // before everything that may ask for it
+	p.settleFiles()
+	plan.Monitor = Monitor{Listen: p.listen()} // without keys, which RenderListen does not have
+	plan.Keys = p.settleKeys()                 // before everything that may ask for them
+	p.expect(plan.Keys)
 	plan.Command = p.command()
 	plan.Env = p.environment()
-	plan.UnsetEnv = p.cfg.NodeTemplate.UnsetEnv
+	plan.UnsetEnv = p.unsetEnv()
 	plan.WorkingDir = p.word(p.cfg.NodeTemplate.WorkingDir)
-	plan.Files = p.files()
+	plan.Files = p.files(plan.Keys)
 	plan.Service = p.service()
 	plan.Process = process(p.cfg.Process)
 	plan.Watchlog = p.watchlog()
@@ -38,7 +47,6 @@ func (p *planner) plan() *Plan {
 		Create:   p.cfg.Healthchecks.Create,
 		LogLines: p.cfg.Healthchecks.LogLines,
 	}
-	plan.Monitor = Monitor{Listen: p.listen()}
 	plan.Stdout, plan.Stderr = p.cfg.NodeStdout, p.cfg.NodeStderr
 	plan.Logging = p.cfg.Logging
 	return plan
@@ -56,8 +64,14 @@ func (p *planner) argument(source config.Template) (text string, ok bool) {
 
 // word renders a text that has no meaningful blanks around it. It is empty where rendering fails.
 func (p *planner) word(source config.Template) string {
-	text, _ := p.argument(source)
-	return strings.TrimSpace(text)
+	text, _ := p.trimmed(source)
+	return text
+}
+
+// trimmed is word, but also says whether rendering failed.
+func (p *planner) trimmed(source config.Template) (text string, ok bool) {
+	text, ok = p.argument(source)
+	return strings.TrimSpace(text), ok
 }
 
 // number renders a number of at least low and at most high.
@@ -114,7 +128,18 @@ func (p *planner) environment() []EnvVar {
 	return env
 }
 
-func (p *planner) files() []File {
+// unsetEnv is what the configuration takes from the node, and what it must not have.
+func (p *planner) unsetEnv() []string {
+	names := p.cfg.NodeTemplate.UnsetEnv
+	for _, root := range p.secrets.env {
+		if !slices.Contains(names, root) {
+			names = append(slices.Clip(names), root)
+		}
+	}
+	return names
+}
+
+func (p *planner) files(keys []Key) []File {
 	var files []File
 	for _, source := range p.cfg.NodeTemplate.Files {
 		path, ok := p.argument(source.Path)
@@ -124,13 +149,17 @@ func (p *planner) files() []File {
 		case !ok:
 		case path == "":
 			p.report(source.Path, 1, &failure{message: "the path is empty"})
-		case slices.ContainsFunc(files, func(f File) bool { return filepath.Clean(f.Path) == filepath.Clean(path) }):
+		case slices.ContainsFunc(files, func(f File) bool { return samePath(f.Path, path) }):
 			p.report(source.Path, 1, &failure{message: "two files have the path " + path})
+		case slices.ContainsFunc(keys, func(k Key) bool { return samePath(k.Path, path) }):
+			p.report(source.Path, 1, &failure{message: "a P2P key has the path " + path})
 		}
 		files = append(files, File{path, []byte(content), mode(source.Mode), source.IfNotExists})
 	}
 	return files
 }
+
+func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
 
 func mode(m config.FileMode) fs.FileMode {
 	if m == 0 {
@@ -197,9 +226,9 @@ func (p *planner) healthcheckID() string {
 	i, err := p.data.index()
 	switch {
 	case err != nil:
-		p.reportIDs(err)
+		p.reportAt("watchlog.healthcheckIDs", err)
 	case i >= len(ids):
-		p.reportIDs(&failure{fmt.Sprintf("this pod has index %d, so it needs at least %d IDs, but has %d", i, i+1, len(ids)),
+		p.reportAt("watchlog.healthcheckIDs", &failure{fmt.Sprintf("this pod has index %d, so it needs at least %d IDs, but has %d", i, i+1, len(ids)),
 			"one ID per pod, in order of their indexes"})
 	default:
 		return ids[i]
@@ -207,10 +236,10 @@ func (p *planner) healthcheckID() string {
 	return ""
 }
 
-// reportIDs collects an error about watchlog.healthcheckIDs, whose items are no templates.
-func (p *planner) reportIDs(err error) {
+// reportAt collects an error about the value at a path of the configuration, which is no template.
+func (p *planner) reportAt(path string, err error) {
 	if err != errReported {
-		p.report(config.Template{At: p.cfg.At("watchlog.healthcheckIDs")}, 1, err)
+		p.report(config.Template{At: p.cfg.At(path)}, 1, err)
 	}
 }
 

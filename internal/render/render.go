@@ -7,6 +7,7 @@
 //     templates learn from outside, they learn through Facts, apart from the files that they read.
 //   - Rendering ends, and within bounded memory, whatever the templates do.
 //   - Either there is a whole plan or an error of type config.Errors with everything that is wrong.
+//   - Templates cannot read root secrets, and nothing here ever sees a private key.
 //   - Neither errors nor printed plans show values of the environment, other than those that a template put into the
 //     plan, nor healthcheck IDs, nor files that others may not read.
 package render
@@ -15,7 +16,7 @@ import "github.com/kubevali/kubevali/internal/config"
 
 // Render returns the plan for the pod that the facts are about. Errors are of type config.Errors, and complete.
 func Render(cfg *config.Config, f Facts) (*Plan, error) {
-	p := planner{engine: newEngine(f), cfg: cfg}
+	p := newPlanner(cfg, f, new(budget))
 	if !p.compileAll(cfg) {
 		return nil, p.errs.Err()
 	}
@@ -28,20 +29,22 @@ func Render(cfg *config.Config, f Facts) (*Plan, error) {
 
 // RenderListen returns monitor.listen alone, as it is in the pod's plan.
 func RenderListen(cfg *config.Config, f Facts) (string, error) {
-	p := planner{engine: newEngine(f), cfg: cfg}
-	if p.define(cfg.CommonTemplate) && p.compile(cfg.NodeTemplate.Index) && p.compile(cfg.Monitor.Listen) {
-		p.index()
+	p := newPlanner(cfg, f, new(budget))
+	if !p.compileKeys() || !p.compile(cfg.Monitor.Listen) {
+		return "", p.errs.Err()
 	}
+	p.moveTo(f)
 	listen := p.listen()
 	return listen, p.errs.Err()
 }
 
-// Check reports what is wrong with the templates of a configuration for whatever pod: their syntax, and functions and
-// templates that they use and that do not exist. Errors are of type config.Errors.
+// Check reports what is wrong with a configuration for whatever pod: the syntax of its templates, functions and
+// templates that they use and that do not exist, and P2P keys that no pod can have. Errors are of type config.Errors.
 func Check(cfg *config.Config) error {
-	e := newEngine(Facts{})
-	e.compileAll(cfg)
-	return e.errs.Err()
+	p := newPlanner(cfg, Facts{}, new(budget))
+	p.compileAll(cfg)
+	p.checkKeys()
+	return p.errs.Err()
 }
 
 // compileAll readies all templates. It returns false when none of them can be executed.

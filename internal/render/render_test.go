@@ -377,7 +377,8 @@ func expectText(t testing.TB, text string, wants ...string) {
 // TestEveryFunctionIsPure calls every function there is with too few, odd and good arguments.
 func TestEveryFunctionIsPure(t *testing.T) {
 	names := append(slices.Collect(maps.Keys(sprig.TxtFuncMap())),
-		"randHex", "podOrdinal", "readFile", "include", "required", "print", "html", "js", "urlquery", "index", "len", "eq", "call", "not")
+		"randHex", "podOrdinal", "readFile", "include", "required", "print", "html", "js", "urlquery", "index", "len", "eq", "call", "not",
+		"keyPath", "peerID", "enode", "cometNodeID", "peers", "eachPeer")
 	for _, name := range names {
 		if name == "derivePassword" {
 			continue // it is only slow

@@ -72,6 +72,9 @@ type Liveness struct {
 	now     Snapshot   // without Reason
 	why     func(at time.Time) string
 	pending []Snapshot // state changes that Run has not reported, oldest first
+
+	expected []string // what the node must announce before a sign of life counts
+	seen     []string // what of that it has announced since it was started
 }
 
 // NewLiveness returns the Liveness of a node that has not been started.
@@ -92,6 +95,7 @@ func (l *Liveness) Started(pid int) {
 	defer l.mu.Unlock()
 	now := l.advance()
 	l.now.StartedAt, l.now.LastMatch, l.now.Values, l.now.PID = now, time.Time{}, nil, pid
+	l.seen = nil
 	if l.thresholds.NeedsMatch {
 		l.change(Starting, now, l.silentSinceStart)
 	} else {
@@ -119,7 +123,8 @@ func (l *Liveness) Exited(reason string) {
 	}
 }
 
-// Match implements [Sink].
+// Match implements [Sink]. A sign of life of a node that has not announced all that is expected is none but a failure:
+// the node runs, though not as the one it should be.
 func (l *Liveness) Match(lines int, values map[string]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,6 +134,10 @@ func (l *Liveness) Match(lines int, values map[string]string) {
 	}
 	maps.Copy(l.now.Values, values)
 	if lines == 0 {
+		return
+	}
+	if missing := l.missing(); len(missing) > 0 {
+		l.fail(now, fmt.Sprintf("the node has not announced %q: it may have made itself a new key", missing[0]))
 		return
 	}
 	l.now.Matches += uint64(lines)
@@ -142,15 +151,22 @@ func (l *Liveness) Match(lines int, values map[string]string) {
 func (l *Liveness) Fail(keyword, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.advance()
-	why := because(fmt.Sprintf("fail keyword %q: %s", keyword, line))
-	switch {
-	case l.over():
-	case l.now.State == Unhealthy:
-		l.why = why
-	default:
-		l.change(Unhealthy, now, why)
-	}
+	l.fail(l.advance(), fmt.Sprintf("fail keyword %q: %s", keyword, line))
+}
+
+// Expect implements [Sink].
+func (l *Liveness) Expect(texts []string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expected = texts
+	return l.missing()
+}
+
+// Seen implements [Sink].
+func (l *Liveness) Seen(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = append(l.seen, text)
 }
 
 // Snapshot returns the state of this moment.
@@ -209,6 +225,28 @@ func (l *Liveness) advance() time.Time {
 		l.change(Unhealthy, due, l.sinceLastMatch)
 	}
 	return now
+}
+
+// fail makes the node unhealthy, or gives another reason for it.
+func (l *Liveness) fail(at time.Time, reason string) {
+	switch {
+	case l.over():
+	case l.now.State == Unhealthy:
+		l.why = because(reason)
+	default:
+		l.change(Unhealthy, at, because(reason))
+	}
+}
+
+// missing returns what the node has still to announce.
+func (l *Liveness) missing() []string {
+	var texts []string
+	for _, text := range l.expected {
+		if text != "" && !slices.Contains(l.seen, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // due returns when time alone makes the node unhealthy, zero for never.

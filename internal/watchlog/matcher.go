@@ -22,12 +22,21 @@ const (
 // so that the failure stands until another line matches; several fail keywords make one failure, named after the one
 // that ends first.
 //
+// What a line announces counts for the line itself: as long as something is expected, a line's signs of life wait for
+// its end. Behind a fail keyword nothing is announced.
+//
 // A carriage return does not end a line. Every other byte is ordinary, NUL too.
 type Matcher struct {
 	sink Sink
-	// texts are all texts that are looked for; life, fail and the pattern's literals are parts of it, in this order.
-	texts, life, fail []finder
-	pattern           *pattern // nil without one
+	// texts are all texts that are looked for; life, fail, expect and the pattern's literals are parts of it, in this
+	// order.
+	texts, life, fail, expect []finder
+
+	expected []string // Rules.Expect
+	awaited  []bool   // which of expect the log has not held yet, as far as known
+	waiting  bool     // there are such
+
+	pattern *pattern // nil without one
 	// everyLine is set when the pattern has to see all lines, since it has no literals.
 	everyLine bool
 	// keep is how much of an unfinished line is remembered to find what straddles two chunks.
@@ -49,8 +58,8 @@ type Matcher struct {
 
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
-	life, fail := finders(r.Keywords), finders(r.FailKeywords)
-	m := &Matcher{sink: s, texts: slices.Concat(life, fail)}
+	life, fail, expect := finders(r.Keywords), finders(r.FailKeywords), finders(r.Expect)
+	m := &Matcher{sink: s, texts: slices.Concat(life, fail, expect), expected: r.Expect, awaited: make([]bool, len(expect))}
 	for i := range m.texts {
 		m.keep = max(m.keep, len(m.texts[i].text)-1)
 	}
@@ -62,19 +71,21 @@ func NewMatcher(r Rules, s Sink) *Matcher {
 		m.texts = append(m.texts, m.pattern.literals...)
 		m.everyLine = len(m.pattern.literals) == 0
 	}
-	m.life, m.fail = m.texts[:len(life)], m.texts[len(life):len(life)+len(fail)]
+	m.life, m.fail = m.texts[:len(life)], m.texts[len(life):][:len(fail)]
+	m.expect = m.texts[len(life)+len(fail):][:len(expect)]
 	m.next = make([]int, len(m.texts))
 	return m
 }
 
 // Write looks at p and reports what it finds before it returns; it always returns len(p) and nil.
 func (m *Matcher) Write(p []byte) (int, error) {
+	m.await()
 	rest := p
 	if m.open {
 		end := bytes.IndexByte(rest, '\n')
 		if end < 0 {
 			m.extend(rest)
-			m.report()
+			m.reportUnlessHeld()
 			return len(p), nil
 		}
 		m.extend(rest[:end])
@@ -86,9 +97,12 @@ func (m *Matcher) Write(p []byte) (int, error) {
 		rest = rest[end+1:]
 	}
 	if len(rest) > 0 {
+		if m.waiting {
+			m.report()
+		}
 		m.extend(rest)
 	}
-	m.report()
+	m.reportUnlessHeld()
 	return len(p), nil
 }
 
@@ -100,6 +114,13 @@ func (m *Matcher) Close() error {
 		m.report()
 	}
 	return nil
+}
+
+// reportUnlessHeld reports, save while the unfinished line may still announce what is expected.
+func (m *Matcher) reportUnlessHeld() {
+	if !m.open || !m.waiting {
+		m.report()
+	}
 }
 
 // report tells the sink what has been found since the last report.
@@ -123,6 +144,11 @@ func (m *Matcher) collect() {
 func (m *Matcher) wholeLines(p []byte) {
 	for i := range m.next {
 		m.next[i] = -1
+	}
+	for i, awaited := range m.awaited {
+		if !awaited {
+			m.next[len(m.life)+len(m.fail)+i] = len(p)
+		}
 	}
 	for start := 0; start < len(p); {
 		hit := m.locate(p, start)
@@ -158,7 +184,7 @@ func (m *Matcher) locate(p []byte, start int) int {
 // or later.
 func (m *Matcher) line(p []byte, start, hit, end int) {
 	fails := len(m.life) + len(m.fail)
-	life, fail := false, false
+	life, fail, announced := false, false, false
 	literal := end
 	for i, next := range m.next {
 		switch {
@@ -167,21 +193,27 @@ func (m *Matcher) line(p []byte, start, hit, end int) {
 			life = true
 		case i < fails:
 			fail = true
+		case i < fails+len(m.expect):
+			announced = true
 		default:
 			literal = min(literal, next)
 		}
 	}
-	if life && !fail {
+	if announced {
+		m.report()
+	}
+	order := fail || announced // rare, and what comes first in the line matters
+	if life && !order {
 		m.lines++
 	}
 	try := m.pattern != nil && (m.pattern.named || !life) && (m.everyLine || literal < end)
-	if !fail && !try {
+	if !order && !try {
 		return
 	}
 	if bytes.IndexByte(p[start:hit], '\n') >= 0 { // this way round, since mostly hits are in adjacent lines or few
 		start += bytes.LastIndexByte(p[start:hit], '\n') + 1
 	}
-	if fail { // rare, and what comes first in the line matters
+	if order {
 		m.extend(p[start:end])
 		m.endLine()
 		return

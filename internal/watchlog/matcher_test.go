@@ -12,7 +12,8 @@ import (
 	"github.com/kubevali/kubevali/internal/watchlog"
 )
 
-// A recorder is a Sink that writes down what it is told: "+N" for N lines (adjacent ones added up) and "!keyword".
+// A recorder is a Sink that writes down what it is told: "+N" for N lines (adjacent ones added up), "!keyword", and
+// "?text" for what is seen (adjacent ones in alphabetical order).
 type recorder struct {
 	events []string
 	lines  int
@@ -36,6 +37,28 @@ func (r *recorder) Fail(keyword, line string) {
 	r.shown = append(r.shown, line)
 }
 
+func (r *recorder) Expect(texts []string) (missing []string) {
+	for _, text := range texts {
+		if !slices.Contains(r.events, "?"+text) {
+			missing = append(missing, text)
+		}
+	}
+	return missing
+}
+
+func (r *recorder) Seen(text string) {
+	if slices.Contains(r.events, "?"+text) {
+		return
+	}
+	r.flush()
+	r.events = append(r.events, "?"+text)
+	first := len(r.events)
+	for first > 0 && strings.HasPrefix(r.events[first-1], "?") {
+		first--
+	}
+	slices.Sort(r.events[first:])
+}
+
 func (r *recorder) flush() {
 	if r.lines > 0 {
 		r.events = append(r.events, fmt.Sprintf("+%d", r.lines))
@@ -53,6 +76,11 @@ func naive(rules watchlog.Rules, data []byte) *recorder {
 	for _, line := range lines {
 		lifeEnd, _ := firstEnd(line, rules.Keywords)
 		failEnd, failed := firstEnd(line, rules.FailKeywords)
+		for _, text := range r.Expect(rules.Expect) {
+			if end, _ := firstEnd(line, []string{text}); end >= 0 && (failEnd < 0 || end <= failEnd) {
+				r.Seen(text)
+			}
+		}
 		counted := lifeEnd >= 0 && (failEnd < 0 || lifeEnd < failEnd)
 		var values map[string]string
 		if rules.Pattern != nil && failEnd < 0 {
@@ -154,12 +182,13 @@ var patterns = []string{
 }
 
 func FuzzMatcher(f *testing.F) {
-	f.Add([]byte("INFO number=12 ok\nError: bad\nnumber=13\r\nplain"), "ok,plain", "Error,bad", []byte{3, 1}, byte(1))
-	f.Add([]byte("best: #12 (x) finalized #9,1\n\n\x00\nabab\nab"), "abab,b", "ab", []byte{1}, byte(2))
-	f.Add([]byte("a=1 b=2\nb=3\na=4 aab\n"), "aab,aaab", "", []byte{2, 5, 0}, byte(3))
-	f.Add([]byte("xx aaaaaab aab\n\xff\xfexaab"), "aab", "aaab,b", []byte{4}, byte(10))
-	f.Fuzz(func(t *testing.T, data []byte, life, fail string, cuts []byte, choice byte) {
-		rules := watchlog.Rules{Keywords: strings.Split(life, ","), FailKeywords: strings.Split(fail, ",")}
+	f.Add([]byte("INFO number=12 ok\nError: bad\nnumber=13\r\nplain"), "ok,plain", "Error,bad", "lain,=1", []byte{3, 1}, byte(1))
+	f.Add([]byte("best: #12 (x) finalized #9,1\n\n\x00\nabab\nab"), "abab,b", "ab", "b,ab", []byte{1}, byte(2))
+	f.Add([]byte("a=1 b=2\nb=3\na=4 aab\n"), "aab,aaab", "", "", []byte{2, 5, 0}, byte(3))
+	f.Add([]byte("xx aaaaaab aab\n\xff\xfexaab"), "aab", "aaab,b", "aaa,xx,xx", []byte{4}, byte(10))
+	f.Fuzz(func(t *testing.T, data []byte, life, fail, expect string, cuts []byte, choice byte) {
+		rules := watchlog.Rules{Keywords: strings.Split(life, ","), FailKeywords: strings.Split(fail, ","),
+			Expect: strings.Split(expect, ",")}
 		if p := patterns[int(choice)%len(patterns)]; p != "" {
 			rules.Pattern = regexp.MustCompile(p)
 		}

@@ -39,6 +39,16 @@ func TestRules(t *testing.T) {
 			Pattern: number}, "bad ok number=1\nok bad\n", []string{"!bad", "+1", "!bad"}, nil},
 		{"failure and sign of life in one text", watchlog.Rules{Keywords: []string{"down"}, FailKeywords: []string{"shutdown"}},
 			"shutdown\n", []string{"!shutdown"}, nil},
+		{"announced on an earlier line", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me"}},
+			"ok\nit's me\nok\nme\n", []string{"+1", "?me", "+1"}, nil},
+		{"announced on the line itself", watchlog.Rules{Keywords: []string{"ok"}, Pattern: number, Expect: []string{"me", "you"}},
+			"ok 1\nok number=1 you me\nnumber=2", []string{"+1", "?me", "?you", "+2"}, map[string]string{"n": "2"}},
+		{"announced without newline", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me"}}, "ok\nok me", []string{"+1", "?me", "+1"}, nil},
+		{"announced on a failing line", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}, Expect: []string{"me", "you"}},
+			"ok me bad you\nok\nbad\nyou ok\n", []string{"?me", "+1", "!bad", "+1", "!bad", "?you", "+1"}, nil},
+		{"never announced", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me", "m\ne", ""}}, "ok\nm\ne\nok", []string{"+2"}, nil},
+		{"the end of a keyword is announced", watchlog.Rules{Keywords: []string{"aab"}, FailKeywords: []string{"bb"}, Expect: []string{"ab"}},
+			"aaab aab\nab\nbb", []string{"?ab", "+1", "!bb"}, nil},
 		{"carriage return", watchlog.Rules{Pattern: regexp.MustCompile(`^(?P<x>a.)$`)}, "a1\r\na2\r\r\nab\n", []string{"+2"},
 			map[string]string{"x": "ab"}},
 		{"groups of different lines", watchlog.Rules{Pattern: regexp.MustCompile(`a=(?P<a>\d)|b=(?P<b>\d)`)}, "a=1\nb=2\nb=3\n",
@@ -138,6 +148,7 @@ func TestLargeInputs(t *testing.T) {
 	for i, rules := range []watchlog.Rules{
 		{Keywords: []string{"error"}},
 		{Keywords: []string{"errors rare", "okok"}, FailKeywords: []string{"eeeeee", "rarerare"}},
+		{Keywords: []string{"ok"}, FailKeywords: []string{"rareerrorrare"}, Expect: []string{"eeeeeee", "rarerare", "never"}},
 		{Keywords: []string{"okrare"}, Pattern: regexp.MustCompile(`number=(?P<n>\d+)`)},
 		{FailKeywords: []string{"rareeeee"}, Pattern: regexp.MustCompile(`ok.*number=(?P<n>\d+)? `)},
 		{Pattern: regexp.MustCompile(`(?:error|rare)s?é(?P<x>.)`)},
@@ -173,6 +184,7 @@ func TestLinesCostNoAllocations(t *testing.T) {
 	for _, rules := range []watchlog.Rules{
 		{Keywords: []string{"Finalized", "no such thing"}, FailKeywords: []string{"panicked"}},
 		{Keywords: []string{"Idle"}},
+		{Keywords: []string{"Idle"}, Expect: []string{"announced before"}},
 		{Pattern: regexp.MustCompile(`nowhere=(?P<n>\d+)`)},
 		{Pattern: regexp.MustCompile(`best: #\d+`)},
 	} {

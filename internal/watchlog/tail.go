@@ -73,5 +73,5 @@ func wholeLines(text []byte) []byte {
 			return text[i:]
 		}
 	}
-	return text
+	return text[min(len(text), utf8.UTFMax):]
 }

@@ -7,6 +7,7 @@ func (m *Matcher) extend(piece []byte) {
 	if !m.failed {
 		m.joinSeam(piece)
 		failEnd, keyword = m.first(m.fail, piece)
+		m.announce(piece, failEnd)
 		if !m.counted {
 			lifeEnd, _ = m.first(m.life, piece)
 		}

@@ -36,11 +36,15 @@ import "regexp"
 // Keywords are plain texts, compared byte by byte with the line without its newline. Empty ones, and those that
 // contain a newline, never match.
 //
+// Expect holds plain texts too, such as the peer ID that a node announces when it starts. Each must have been part of a
+// line, on any stream or in any file, since the node was started, before a sign of life counts; see [Liveness.Match].
+//
 // Pattern sees the line without its newline and without one carriage return before it, and of that no more than
 // [PatternLimit] bytes. Its named groups are the values that are reported. Nil matches nothing.
 type Rules struct {
 	Keywords     []string
 	FailKeywords []string
+	Expect       []string
 	Pattern      *regexp.Regexp
 }
 
@@ -54,4 +58,12 @@ type Sink interface {
 	// Fail says that a line contains keyword, and shows up to [ExcerptLimit] bytes of what is known of the line by
 	// then, printable.
 	Fail(keyword, line string)
+
+	// Expect says that texts, which are the same whenever it is called, must be seen before a sign of life counts, and
+	// returns those that have not been seen since the node was started. It is called before each chunk of the log is
+	// looked at, unless there are none.
+	Expect(texts []string) (missing []string)
+
+	// Seen says that a line contains text, one of those that were missing.
+	Seen(text string)
 }

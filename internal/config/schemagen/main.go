@@ -94,6 +94,8 @@ func leaf(t reflect.Type) *jsonschema.Schema {
 		}
 	case config.FileMode:
 		return &jsonschema.Schema{Type: "string", Pattern: `^0o?[0-7]{3}$`, Default: config.DefaultFileMode.String()}
+	case config.Owner:
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+:[0-9]+)?$`, Examples: []any{"1000:1000"}}
 	case config.Signal:
 		s := oneOf("string", "integer")
 		s.Pattern = `^([A-Za-z]+[0-9]*)?$`
@@ -127,6 +129,10 @@ func setDefaults(section *jsonschema.Schema, defaults reflect.Value) {
 		}
 		if property.Properties != nil {
 			setDefaults(property, defaults.Field(i))
+			continue
+		}
+		if t.Field(i).Type == reflect.TypeFor[map[string]config.P2PKey]() {
+			setDefaults(property.AdditionalProperties, reflect.ValueOf(config.DefaultP2PKey()))
 			continue
 		}
 		property.Default = plain(defaults.Field(i).Interface())

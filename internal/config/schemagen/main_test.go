@@ -44,6 +44,9 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 		if items := object(schema["items"]); items["properties"] != nil {
 			walk(path+"[]", items)
 		}
+		if items := object(schema["additionalProperties"]); items["properties"] != nil {
+			walk(path+"[]", items)
+		}
 	}
 	walk("", readSchema(t))
 }
@@ -72,22 +75,25 @@ func TestSchemaRefusesWhatDoesNotLoad(t *testing.T) {
 	schema := readSchema(t)
 	const command = "nodeTemplate: {command: [node]}\n"
 	for text, want := range map[string]string{
-		"monitor: {}":                                                   "$: nodeTemplate is missing",
-		"nodeTemplate: {}":                                              "$.nodeTemplate: command is missing",
-		"nodeTemplate: {command: []}":                                   "$.nodeTemplate.command: too short",
-		"nodeTemplate: {command: node}":                                 "$.nodeTemplate.command: is no array",
-		command + "keywrd: x":                                           "$: unknown keywrd",
-		command + "watchlog: {keyword: [x]}":                            "$.watchlog.keyword: is no string, number, boolean",
-		command + "watchlog: {interval: 60 minutes}":                    "$.watchlog.interval: does not match",
-		command + "watchlog: {interval: 60}":                            "$.watchlog.interval: is no string",
-		command + "watchlog: {streams: [stdin]}":                        "$.watchlog.streams[0]: is none of [stdout stderr]",
-		command + "process: {restart: sometimes}":                       "$.process.restart: is none of [never on-failure always]",
-		command + "process: {restartMaxTries: -1}":                      "$.process.restartMaxTries: is below 0",
-		command + "process: {stopSignal: 65}":                           "$.process.stopSignal: is above 64",
-		command + "nodeService: {enabled: maybe}":                       "$.nodeService.enabled: is no boolean",
-		"nodeTemplate: {command: [a], args: {b: {c: d}}}":               "$.nodeTemplate.args.b: is no string, number, boolean, null, array",
-		"nodeTemplate: {command: [a], env: {b: [c]}}":                   "$.nodeTemplate.env.b: is no string, number, boolean, null",
-		"nodeTemplate: {command: [a], files: [{path: b, mode: '600'}]}": "$.nodeTemplate.files[0].mode: does not match",
+		"monitor: {}":                                                                     "$: nodeTemplate is missing",
+		"nodeTemplate: {}":                                                                "$.nodeTemplate: command is missing",
+		"nodeTemplate: {command: []}":                                                     "$.nodeTemplate.command: too short",
+		"nodeTemplate: {command: node}":                                                   "$.nodeTemplate.command: is no array",
+		command + "keywrd: x":                                                             "$: unknown keywrd",
+		command + "watchlog: {keyword: [x]}":                                              "$.watchlog.keyword: is no string, number, boolean",
+		command + "watchlog: {interval: 60 minutes}":                                      "$.watchlog.interval: does not match",
+		command + "watchlog: {interval: 60}":                                              "$.watchlog.interval: is no string",
+		command + "watchlog: {streams: [stdin]}":                                          "$.watchlog.streams[0]: is none of [stdout stderr]",
+		command + "process: {restart: sometimes}":                                         "$.process.restart: is none of [never on-failure always]",
+		command + "process: {restartMaxTries: -1}":                                        "$.process.restartMaxTries: is below 0",
+		command + "process: {stopSignal: 65}":                                             "$.process.stopSignal: is above 64",
+		command + "nodeService: {enabled: maybe}":                                         "$.nodeService.enabled: is no boolean",
+		command + "p2pKeys: {a: {rootSecret: {env: R}, type: ed25519, format: hex}}":      "$.p2pKeys.a: path is missing",
+		command + "p2pKeys: {a: {rootSecret: {env: R}, type: rsa, format: hex, path: p}}": "$.p2pKeys.a.type: is none of [secp256k1 ed25519]",
+		command + "p2pKeys: {a: {rootSecret: {env: R}, type: ed25519, format: hex, path: p, owner: me}}": "$.p2pKeys.a.owner: does not match",
+		"nodeTemplate: {command: [a], args: {b: {c: d}}}":                                                "$.nodeTemplate.args.b: is no string, number, boolean, null, array",
+		"nodeTemplate: {command: [a], env: {b: [c]}}":                                                    "$.nodeTemplate.env.b: is no string, number, boolean, null",
+		"nodeTemplate: {command: [a], files: [{path: b, mode: '600'}]}":                                  "$.nodeTemplate.files[0].mode: does not match",
 	} {
 		if _, _, err := config.Parse("k.yaml", []byte(text)); err == nil {
 			t.Errorf("%q loads", text)

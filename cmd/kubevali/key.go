@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
+	"github.com/kubevali/kubevali/internal/procguard"
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+// podFlags say which pod a command is about.
+type podFlags struct{ pod, namespace string }
+
+func (f *podFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.pod, "pod", "", "name of the pod (default $POD_NAME, then $HOSTNAME)")
+	c.Flags().StringVar(&f.namespace, "namespace", "", "namespace of the pod (default $POD_NAMESPACE)")
+}
+
+func (a *app) keyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "key",
+		Short: "Make root secrets, show public identities, write P2P keys",
+		Long: `P2P keys are derived from a root secret and the pod's identity, so that they are known before the pod exists and
+outlive its disk. The configuration's p2pKeys say which ones a pod has.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.keyNewCommand(), a.keyIDCommand(), a.keyWriteCommand())
+	return c
+}
+
+func (a *app) keyNewCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "new",
+		Short: "Print a new root secret",
+		Long: `Print a new root secret: 32 random bytes in hexadecimal digits. Whoever has it has the P2P keys of all pods, so it
+belongs into a Secret, and a copy of it to where it is not lost.`,
+		Example: "  kubectl create secret generic p2p-root --from-literal=root=$(kubevali key new)",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			root := keyderive.GenerateRoot()
+			defer clear(root)
+			_, err := fmt.Fprintf(a.stdout, "%s\n", root)
+			return err
+		},
+	}
+}
+
+type keyIDFlags struct {
+	podFlags
+	replicas int
+	output   renderFormat
+}
+
+func (a *app) keyIDCommand() *cobra.Command {
+	flags := keyIDFlags{output: renderText}
+	c := &cobra.Command{
+		Use:   "id",
+		Short: "Show the public identities of a pod, or of a whole fleet",
+		Long: `Show the public identities of a pod's P2P keys: under which peer ID, enode ID or CometBFT node ID other nodes find
+it. Nothing is touched.
+
+With --replicas N it shows the pods NAME-0 to NAME-(N-1), NAME being that of --pod or of this pod without its ordinal,
+and fails when two of them would have the same key.`,
+		Example: `  kubevali key id -c kubevali.yaml --pod geth-2 --namespace chains
+  kubevali key id -c kubevali.yaml --pod geth --namespace chains --replicas 5 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.keyID(flags) },
+	}
+	flags.add(c)
+	c.Flags().IntVar(&flags.replicas, "replicas", 0, "show this many pods, from ordinal 0")
+	c.Flags().VarP(choice[renderFormat]{&flags.output, []renderFormat{renderText, renderJSON}}, "output", "o", "how to show it")
+	return c
+}
+
+func (a *app) keyID(flags keyIDFlags) error {
+	cfg, facts, err := a.keyFacts(flags.podFlags)
+	if err != nil {
+		return err
+	}
+	pods, err := fleet(facts, flags.replicas)
+	if err != nil {
+		return err
+	}
+	if len(pods) == 0 {
+		pods = []string{facts.Pod}
+	}
+	identities, err := render.Identities(cfg, facts, pods)
+	if err != nil {
+		return err
+	}
+	if flags.output == renderJSON {
+		return a.printJSON(identities)
+	}
+	return a.printIdentities(identities)
+}
+
+// keyFacts loads a configuration that has keys, and the facts.
+func (a *app) keyFacts(flags podFlags) (*config.Config, render.Facts, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, render.Facts{}, err
+	}
+	if len(cfg.P2PKeys) == 0 {
+		return nil, render.Facts{}, hinted{fmt.Errorf("%s has no p2pKeys", a.configPath), "docs/kubevali.yaml shows how to describe them"}
+	}
+	facts, err := a.facts(flags.pod, flags.namespace)
+	return cfg, facts, err
+}
+
+func (a *app) printIdentities(pods []render.PodIdentities) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "POD\tNAMESPACE\tKEY\tTYPE\tPEER ID\tENODE OR COMETBFT NODE ID")
+	for _, pod := range pods {
+		for _, key := range pod.Keys {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
+				pod.Pod, pod.Namespace, key.Name, key.Type, key.PeerID, key.Enode+key.CometNodeID)
+		}
+	}
+	return w.Flush()
+}
+
+func (a *app) keyWriteCommand() *cobra.Command {
+	var flags podFlags
+	c := &cobra.Command{
+		Use:   "write",
+		Short: "Write this pod's P2P keys",
+		Long: `Write this pod's P2P keys and, beside them, identities.json with the public identities of the whole fleet, as large
+as fleet.replicas of the configuration says.
+
+This is for an init container that alone gets the root secret: with the folder of the keys in a volume that both share,
+the node's container then runs "kubevali run" without the root. It checks that the keys it finds are its own.`,
+		Example: "  kubevali key write -c /config/kubevali.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.keyWrite(c.Context(), flags) },
+	}
+	flags.add(c)
+	return c
+}
+
+func (a *app) keyWrite(ctx context.Context, flags podFlags) error {
+	defer a.keys.Ring.Wipe()
+	cfg, facts, err := a.keyFacts(flags)
+	if err != nil {
+		return err
+	}
+	keys, err := render.PodKeys(cfg, facts)
+	if err != nil {
+		return err
+	}
+	if err := a.keys.Require(keys); err != nil {
+		return err
+	}
+	identities, err := render.Fleet(cfg, facts)
+	if err != nil {
+		return err
+	}
+	if err := a.keys.Write(ctx, keys, a.log); err != nil {
+		return err
+	}
+	return a.writeIdentities(folders(keys), identities)
+}
+
+// folders are those that hold keys, each once.
+func folders(keys []render.Key) []string {
+	var dirs []string
+	for _, key := range keys {
+		dirs = append(dirs, filepath.Dir(key.Path))
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+func (a *app) writeIdentities(folders []string, pods []render.PodIdentities) error {
+	list := make([]keyfile.PodIdentities, len(pods))
+	for i, pod := range pods {
+		list[i] = keyfile.PodIdentities{Pod: pod.Pod, Namespace: pod.Namespace}
+		for _, key := range pod.Keys {
+			list[i].Keys = append(list[i].Keys, keyfile.KeyIdentity(key))
+		}
+	}
+	for _, folder := range folders {
+		changed, err := keyfile.WriteIdentities(folder, list)
+		if err != nil {
+			return err
+		}
+		if changed {
+			a.log.Infof("Wrote the public identities of %d pods to %s", len(list), filepath.Join(folder, keyfile.IdentitiesName))
+		}
+	}
+	return nil
+}
+
+// takeRoots moves the root secrets of keys out of the environment into the keyring, and keeps both from the node. What
+// was read before is read anew.
+func (a *app) takeRoots(keys map[string]config.P2PKey) {
+	a.keys.Ring.Reset()
+	if len(keys) == 0 {
+		return
+	}
+	var names []string
+	for _, key := range keys {
+		if key.RootSecret.Env != "" {
+			names = append(names, key.RootSecret.Env)
+		}
+	}
+	rest := a.keys.Ring.TakeEnv(a.environ, names...)
+	if len(rest) < len(a.environ) {
+		a.environ = rest
+		for _, name := range names {
+			os.Unsetenv(name)
+		}
+		if err := procguard.EraseEnv(names...); err != nil {
+			a.log.Debugf("The root secret stays in this process's environment: %v", err)
+		}
+	}
+	if err := procguard.Undumpable(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		a.log.Warnf("Other processes of this user may read the root secret from this one's memory: %v", err)
+	}
+}

@@ -1,0 +1,533 @@
+package keyfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
+)
+
+const (
+	root     = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+	rootName = "P2P_ROOT_KEY"
+
+	// What OpenSSL, libp2p, geth and CometBFT agree on for pod vsl-rpc-0 in namespace vsl.
+	secpHex    = "c8fba8a162f9799ff2b9707becd02d6c789ecedbdb370d2b5958c303ef8ca18b"
+	secpPeer   = "16Uiu2HAmUwz2DnCymZVS9mVrbRUrzdijS8d1Z8NJH1Q3S39jrAEh"
+	edComet    = `{"priv_key":{"type":"tendermint/PrivKeyEd25519","value":"0NXfC+AKD/7Uv9RMhcIPjL2n1HZKZr6nySfpjOWF+YnYeIxzmcqpTiFc3YCMpG8yLI9PjbHtmcEzOO5HvuK6hg=="}}`
+	edNodeID   = "c22fba8dae12c678c1c7a6c783745119c9415d2f"
+	rss3Hex    = "473ddf168448b7e4080c6360402938f54a6935e0c7ecc906afdf663d4af04d48"
+	foreignHex = "00000000000000000000000000000000000000000000000000000000000000ff"
+)
+
+// ring is a keyring that has the root.
+func ring() *keyfile.Keyring {
+	k := keyfile.NewKeyring()
+	k.TakeEnv([]string{rootName + "=" + root}, rootName)
+	return k
+}
+
+// key is the pod's key in a folder of its own.
+func key(t *testing.T) keyfile.File {
+	t.Helper()
+	return keyfile.File{
+		Spec: keyfile.Spec{
+			Name: "node", Pod: "vsl-rpc-0", Namespace: "vsl",
+			Root: keyfile.Source{Env: rootName}, Scheme: keyderive.HKDFSHA256, Type: keyderive.Secp256k1,
+			Path: filepath.Join(t.TempDir(), "p2p.key"),
+		},
+		Identity: keyderive.Identity{Namespace: "vsl", Pod: "vsl-rpc-0", Key: "node"},
+		Format:   keyderive.Hex,
+		Mode:     0o600,
+		IfExists: keyfile.Fail,
+	}
+}
+
+func write(t *testing.T, path, content string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// put expects success.
+func put(t *testing.T, k *keyfile.Keyring, f keyfile.File) keyfile.Outcome {
+	t.Helper()
+	outcome, err := k.Put(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcome
+}
+
+// refused expects an error that says all of words and nothing secret, and nothing left beside the key.
+func refused(t *testing.T, k *keyfile.Keyring, f keyfile.File, words ...string) {
+	t.Helper()
+	_, err := k.Put(f)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	checkError(t, err, words...)
+	if entries, _ := filepath.Glob(filepath.Join(filepath.Dir(f.Path), ".*")); len(entries) > 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func checkError(t *testing.T, err error, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q does not say %q", err, word)
+		}
+	}
+	for _, secret := range []string{root, secpHex, foreignHex, "0NXfC+AKD"} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("%q tells a secret", err)
+		}
+	}
+}
+
+func TestKeysAreWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*keyfile.File)
+		want   string
+	}{
+		"hex": {func(*keyfile.File) {}, secpHex},
+		"cometbft": {func(f *keyfile.File) {
+			f.Type, f.Format, f.Mode = keyderive.Ed25519, keyderive.CometBFTJSON, 0o640
+		}, edComet},
+		"rss3":             {func(f *keyfile.File) { f.Scheme = keyderive.RSS3SHA256 }, rss3Hex},
+		"in a new folder":  {func(f *keyfile.File) { f.Path = filepath.Join(filepath.Dir(f.Path), "a/b/key") }, secpHex},
+		"over nothing":     {func(f *keyfile.File) { os.WriteFile(f.Path, nil, 0o644) }, secpHex},
+		"through a link":   {func(f *keyfile.File) { os.Symlink("data/real", f.Path) }, secpHex},
+		"with a line feed": {func(f *keyfile.File) { os.WriteFile(f.Path, []byte(secpHex+"\n"), 0o600) }, secpHex},
+		"in capitals":      {func(f *keyfile.File) { os.WriteFile(f.Path, []byte("0x"+strings.ToUpper(secpHex)), 0o600) }, secpHex},
+		"in another format": {func(f *keyfile.File) {
+			os.WriteFile(f.Path, []byte("CAISIMj7qKFi+Xmf8rlwe+zQLWx4ns7b2zcNK1lYwwPvjKGL"), 0o600)
+		}, secpHex},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			c.change(&f)
+			if outcome := put(t, ring(), f); !outcome.Written || len(outcome.Warnings) > 0 {
+				t.Errorf("%+v", outcome)
+			}
+			info, err := os.Stat(f.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, f.Path); got != c.want || info.Mode() != f.Mode {
+				t.Errorf("%s with mode %v, want %s", got, info.Mode(), c.want)
+			}
+			if outcome := put(t, ring(), f); outcome.Written || len(outcome.Warnings) > 0 {
+				t.Errorf("the second time: %+v", outcome)
+			}
+		})
+	}
+}
+
+func TestIdenticalKeyIsLeftAlone(t *testing.T) {
+	f := key(t)
+	put(t, ring(), f)
+	before, err := os.Stat(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As fsGroup does.
+	if err := os.Chmod(f.Path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	f.Owner = &keyfile.Owner{UID: os.Geteuid(), GID: os.Getegid()}
+	if os.Geteuid() == 0 {
+		f.Owner = &keyfile.Owner{UID: 12345, GID: 54321}
+	}
+	put(t, ring(), f)
+	after, err := os.Stat(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) || after.ModTime() != before.ModTime() {
+		t.Error("the file was written again")
+	}
+	if after.Mode() != 0o600 {
+		t.Errorf("mode %v", after.Mode())
+	}
+	if uid, gid := ownerOf(after); uid != f.Owner.UID || gid != f.Owner.GID {
+		t.Errorf("belongs to %d:%d, want %+v", uid, gid, *f.Owner)
+	}
+}
+
+func TestAnotherKeyIsThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		there    string
+		ifExists keyfile.IfExists
+		want     string // content afterwards
+		words    []string
+	}{
+		"fail":      {foreignHex, keyfile.Fail, "", []string{"p2pKeys.node", "p2p.key", secpPeer, "16Uiu2", "ifExists: overwrite", "ifExists: keep"}},
+		"keep":      {foreignHex, keyfile.Keep, foreignHex, []string{secpPeer, "keep"}},
+		"overwrite": {foreignHex, keyfile.Overwrite, secpHex, []string{"16Uiu2", "overwritten"}},
+		"fail on another type": {edComet, keyfile.Fail, "",
+			[]string{secpPeer, "12D3KooWQPNqz2PxiiV85A3GTinAvUHhkTGueWdt1WhBdEkvotjw", edNodeID}},
+		"fail on something else":      {"no key at all", keyfile.Fail, "", []string{secpPeer, "something else", "hexadecimal"}},
+		"keep something else":         {"no key at all", keyfile.Keep, "no key at all", []string{"something else", secpPeer}},
+		"overwrite something else":    {"no key at all", keyfile.Overwrite, "", []string{"something else", "not overwritten", "move it away"}},
+		"overwrite something large":   {strings.Repeat("a", 65<<10), keyfile.Overwrite, "", []string{"64 KiB"}},
+		"overwrite another type":      {edComet, keyfile.Overwrite, secpHex, []string{edNodeID}},
+		"overwrite an account's file": {`{"crypto":{"kdf":{}},"version":4}`, keyfile.Overwrite, "", []string{"not overwritten"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			f.IfExists = c.ifExists
+			write(t, f.Path, c.there, 0o600)
+			if c.want == "" {
+				refused(t, ring(), f, c.words...)
+				if read(t, f.Path) != c.there {
+					t.Error("the file was changed")
+				}
+				return
+			}
+			outcome := put(t, ring(), f)
+			checkError(t, errors.New(strings.Join(outcome.Warnings, "\n")), c.words...)
+			if got := read(t, f.Path); got != c.want {
+				t.Errorf("holds %q", got)
+			}
+			if kept := outcome.Public.PeerID != secpPeer; kept != (c.want == foreignHex) {
+				t.Errorf("tells of peer %s", outcome.Public.PeerID)
+			}
+		})
+	}
+}
+
+func TestSigningKeyIsNeverTouched(t *testing.T) {
+	signing := `{"address":"AA","pub_key":{"type":"x","value":"eA=="},` + edComet[1:]
+	for _, format := range []keyderive.Format{keyderive.CometBFTJSON, keyderive.Raw, keyderive.Hex} {
+		for _, ifExists := range []keyfile.IfExists{keyfile.Fail, keyfile.Keep, keyfile.Overwrite} {
+			f := key(t)
+			f.Type, f.Format, f.IfExists = keyderive.Ed25519, format, ifExists
+			write(t, f.Path, signing, 0o600)
+			_, err := ring().Put(f)
+			if !errors.Is(err, keyderive.ErrSigningKey) {
+				t.Errorf("%s, %s: %v", format, ifExists, err)
+			}
+			if read(t, f.Path) != signing {
+				t.Errorf("%s, %s: overwritten", format, ifExists)
+			}
+		}
+	}
+}
+
+func TestPathsOfSigningKeysAreRefused(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, dir string) (path string){
+		"by name":         func(t *testing.T, dir string) string { return dir + "/priv_validator_key.json" },
+		"taken back":      func(t *testing.T, dir string) string { return dir + "/keystore/../key" },
+		"behind a link":   func(t *testing.T, dir string) string { link(t, dir+"/keystore/a", dir+"/key"); return dir + "/key" },
+		"in a linked dir": func(t *testing.T, dir string) string { link(t, dir+"/keystore", dir+"/keys"); return dir + "/keys/a" },
+		"behind two links": func(t *testing.T, dir string) string {
+			link(t, "second", dir+"/key")
+			link(t, "validators/a", dir+"/second")
+			return dir + "/key"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			dir := filepath.Dir(f.Path)
+			f.Path = prepare(t, dir)
+			refused(t, ring(), f, "signing")
+			for _, folder := range []string{"keystore", "validators"} {
+				if entries, _ := os.ReadDir(filepath.Join(dir, folder)); len(entries) > 0 {
+					t.Errorf("%s was written", folder)
+				}
+			}
+		})
+	}
+}
+
+// link makes a link at path that leads to target, whose folder is there.
+func link(t *testing.T, target, path string) {
+	t.Helper()
+	if filepath.IsAbs(target) {
+		if err := os.MkdirAll(filepath.Join(filepath.Dir(path), "keystore"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsNoFileIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		path func(f keyfile.File) string
+		word string
+	}{
+		"folder":         {func(f keyfile.File) string { return filepath.Dir(f.Path) }, "folder"},
+		"device":         {func(keyfile.File) string { return "/dev/null" }, "not a regular file"},
+		"link to itself": {func(f keyfile.File) string { os.Symlink("p2p.key", f.Path); return f.Path }, "links"},
+		"below a file":   {func(f keyfile.File) string { os.WriteFile(f.Path, nil, 0o600); return f.Path + "/key" }, "folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			f.Path = c.path(f)
+			if _, err := ring().Put(f); err == nil {
+				t.Error("no error")
+			} else {
+				checkError(t, err, c.word)
+			}
+		})
+	}
+}
+
+func TestRootFromFile(t *testing.T) {
+	f := key(t)
+	secret := filepath.Join(t.TempDir(), "root")
+	write(t, secret, root+"\n", 0o400)
+	f.Root = keyfile.Source{File: secret}
+	put(t, keyfile.NewKeyring(), f)
+	if got := read(t, f.Path); got != secpHex {
+		t.Errorf("wrote %q", got)
+	}
+}
+
+func TestRootsThatWillNotDo(t *testing.T) {
+	for name, c := range map[string]struct {
+		secret string
+		scheme keyderive.Scheme
+		word   string
+	}{
+		"empty":         {"", keyderive.HKDFSHA256, "openssl rand -hex 32"},
+		"short":         {"0123456789abcdef0123456789abcde", keyderive.HKDFSHA256, "31 bytes"},
+		"blank in rss3": {"two words", keyderive.RSS3SHA256, "blank"},
+		"too large":     {strings.Repeat("a", 64<<10+1), keyderive.HKDFSHA256, "64 KiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			f.Scheme = c.scheme
+			if len(c.secret) <= 64<<10 {
+				k := keyfile.NewKeyring()
+				k.TakeEnv([]string{rootName + "=" + c.secret}, rootName)
+				refused(t, k, f, rootName, c.word)
+			}
+			f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
+			write(t, f.Root.File, c.secret, 0o600)
+			refused(t, keyfile.NewKeyring(), f, f.Root.File, c.word)
+			if err := keyfile.NewKeyring().Require(f.Spec); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
+				t.Errorf("Require: %v", err)
+			}
+		})
+	}
+}
+
+func TestTakeEnv(t *testing.T) {
+	k := keyfile.NewKeyring()
+	rest := k.TakeEnv([]string{"A=1", rootName + "=" + root, "B=2", rootName + "=second"}, rootName, "UNSET")
+	if got := strings.Join(rest, " "); got != "A=1 B=2" {
+		t.Errorf("left %s", got)
+	}
+	k.TakeEnv(rest, rootName)
+	f := key(t)
+	put(t, k, f)
+	if got := read(t, f.Path); got != secpHex {
+		t.Errorf("wrote %q", got)
+	}
+	f.Root.Env = "UNSET"
+	if err := k.Require(f.Spec); !errors.Is(err, keyfile.ErrNoRoot) {
+		t.Errorf("Require: %v", err)
+	}
+}
+
+func TestWipedAndReset(t *testing.T) {
+	f := key(t)
+	f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
+	write(t, f.Root.File, root, 0o600)
+	k := keyfile.NewKeyring()
+	first, err := k.Public(f.Spec, f.Identity)
+	if err != nil || first.PeerID != secpPeer {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	write(t, f.Root.File, strings.Repeat("another root ", 5), 0o600)
+	if again, err := k.Public(f.Spec, f.Identity); err != nil || again != first {
+		t.Errorf("without a reset: %+v, %v", again, err)
+	}
+	k.Reset()
+	if other, err := k.Public(f.Spec, f.Identity); err != nil || other == first {
+		t.Errorf("after a reset: %+v, %v", other, err)
+	}
+	k.Wipe()
+	if _, err := k.Public(f.Spec, f.Identity); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
+		t.Errorf("after a wipe: %v", err)
+	}
+}
+
+func TestStandInKnowsEveryKey(t *testing.T) {
+	k := keyfile.NewStandIn()
+	f := key(t)
+	public, err := k.Public(f.Spec, f.Identity)
+	if err != nil || public.PeerID == "" || public.PeerID == secpPeer {
+		t.Errorf("%+v, %v", public, err)
+	}
+	if again, err := k.Public(f.Spec, f.Identity); err != nil || again != public {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+}
+
+// fleet writes the identities of two pods beside f.
+func fleet(t *testing.T, f keyfile.File) {
+	t.Helper()
+	var pods []keyfile.PodIdentities
+	for _, pod := range []string{"vsl-rpc-0", "vsl-rpc-1"} {
+		id := f.Identity
+		id.Pod = pod
+		public, err := ring().Public(f.Spec, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pods = append(pods, keyfile.PodIdentities{Pod: pod, Namespace: "vsl", Keys: []keyfile.KeyIdentity{{Name: f.Name, Public: public}}})
+	}
+	changed, err := keyfile.WriteIdentities(filepath.Dir(f.Path), pods)
+	if err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+}
+
+func TestIdentitiesFile(t *testing.T) {
+	f := key(t)
+	fleet(t, f)
+	path := filepath.Join(filepath.Dir(f.Path), "identities.json")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(read(t, path)), &got); err != nil {
+		t.Fatal(err)
+	}
+	pod := got["pods"].([]any)[0].(map[string]any)
+	first := pod["keys"].([]any)[0].(map[string]any)
+	if got["version"] != 1.0 || pod["pod"] != "vsl-rpc-0" || pod["namespace"] != "vsl" || first["name"] != "node" ||
+		first["type"] != "secp256k1" || first["peerID"] != secpPeer || first["publicKey"] == "" || first["enode"] == "" {
+		t.Errorf("%v", got)
+	}
+	if _, ok := first["cometNodeID"]; ok {
+		t.Error("a secp256k1 key has a CometBFT node ID")
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o644 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func TestWithoutRootByIdentities(t *testing.T) {
+	f := key(t)
+	fleet(t, f)
+	put(t, ring(), f)
+	if err := os.Chmod(f.Path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	k := keyfile.NewKeyring()
+	own, err := k.Public(f.Spec, f.Identity)
+	if err != nil || own.PeerID != secpPeer {
+		t.Errorf("%+v, %v", own, err)
+	}
+	other := f
+	other.Pod, other.Identity.Pod = "vsl-rpc-1", "vsl-rpc-1"
+	public, err := k.Public(other.Spec, other.Identity)
+	if err != nil || public == own {
+		t.Errorf("%+v, %v", public, err)
+	}
+	if outcome := put(t, k, f); outcome.Written || outcome.Public != own {
+		t.Errorf("%+v", outcome)
+	}
+	info, err := os.Stat(f.Path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func TestWithoutRootRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, f *keyfile.File)
+		words   []string
+	}{
+		"no list":    {func(t *testing.T, f *keyfile.File) {}, []string{rootName, "identities.json", "kubevali key write"}},
+		"no key":     {func(t *testing.T, f *keyfile.File) { fleet(t, *f) }, []string{"no key at", "p2p.key", "kubevali key write"}},
+		"empty file": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); write(t, f.Path, "", 0o600) }, []string{"no key at"}},
+		"another pod's key": {func(t *testing.T, f *keyfile.File) {
+			fleet(t, *f)
+			write(t, f.Path, foreignHex, 0o600)
+		}, []string{"p2p.key", secpPeer, "16Uiu2", "another pod's"}},
+		"another pod's key to be overwritten": {func(t *testing.T, f *keyfile.File) {
+			fleet(t, *f)
+			write(t, f.Path, foreignHex, 0o600)
+			f.IfExists = keyfile.Overwrite
+		}, []string{secpPeer}},
+		"no key in the file": {func(t *testing.T, f *keyfile.File) {
+			fleet(t, *f)
+			write(t, f.Path, "nonsense", 0o600)
+		}, []string{"something else", secpPeer}},
+		"pod not in the list": {func(t *testing.T, f *keyfile.File) {
+			fleet(t, *f)
+			f.Pod = "vsl-rpc-2"
+		}, []string{"vsl-rpc-2", "fleet.replicas"}},
+		"key not in the list": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); f.Name = "other" }, []string{"key other"}},
+		"key of another type": {func(t *testing.T, f *keyfile.File) {
+			fleet(t, *f)
+			f.Type = keyderive.Ed25519
+		}, []string{"secp256k1", "ed25519"}},
+		"another version": {func(t *testing.T, f *keyfile.File) {
+			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":2}`, 0o644)
+		}, []string{"version 2"}},
+		"no JSON": {func(t *testing.T, f *keyfile.File) {
+			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `x`, 0o644)
+		}, []string{"identities.json", "not a list"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := key(t)
+			c.prepare(t, &f)
+			refused(t, keyfile.NewKeyring(), f, c.words...)
+		})
+	}
+}
+
+func TestWithoutRootAnotherKeyIsKept(t *testing.T) {
+	f := key(t)
+	fleet(t, f)
+	write(t, f.Path, foreignHex, 0o600)
+	f.IfExists = keyfile.Keep
+	outcome := put(t, keyfile.NewKeyring(), f)
+	if len(outcome.Warnings) != 1 || outcome.Public.PeerID == secpPeer || read(t, f.Path) != foreignHex {
+		t.Errorf("%+v", outcome)
+	}
+}
+
+func FuzzIdentities(f *testing.F) {
+	f.Add([]byte(`{"version":1,"pods":[{"pod":"vsl-rpc-0","namespace":"vsl","keys":[{"name":"node","type":"secp256k1","peerID":"x"}]}]}`))
+	f.Add([]byte(`{"version":1,"pods":[{"keys":[null]}]}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file := key(t)
+		write(t, filepath.Join(filepath.Dir(file.Path), "identities.json"), string(content), 0o644)
+		public, err := keyfile.NewKeyring().Public(file.Spec, file.Identity)
+		if err == nil && (public.Type != keyderive.Secp256k1 || !bytes.Contains(content, []byte("pods"))) {
+			t.Errorf("%+v from %q", public, content)
+		}
+		if _, err := keyfile.NewKeyring().Put(file); err == nil {
+			t.Errorf("there is no key, but %q will do", content)
+		}
+	})
+}
