@@ -25,7 +25,8 @@ func TestKeyFormats(t *testing.T) {
 			return printed(t, devp2p.build(t), "key", "to-enode", "--ip", "192.0.2.1", "--tcp", "30303", "--udp", "30303", file)
 		}, func(id identity) string { return "enode://" + id.Enode + "@192.0.2.1:30303" }},
 		{"secp256k1", "hex", "op-node", func(t *testing.T, file string) string {
-			return printed(t, opNode.build(t), "--p2p.priv.path", file)
+			return printed(t, opNode.build(t), "--p2p.bootnodes", " ", "--p2p.discovery.path", "memory",
+				"--p2p.peerstore.path", "memory", "--p2p.priv.path", file)
 		}, peerID},
 		{"ed25519", "cometbft-json", "cometbft", func(t *testing.T, file string) string {
 			return printed(t, cometbft.build(t), "show-node-id", "--home", filepath.Dir(filepath.Dir(file)))
