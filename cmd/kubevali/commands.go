@@ -38,12 +38,16 @@ func (a *app) validate() error {
 		return err
 	}
 	if facts.Pod == "" {
-		_, err = fmt.Fprintf(a.stdout, "%s is valid (its templates were not rendered: POD_NAME is not set)\n", a.configPath)
+		_, err = fmt.Fprintf(a.stdout, "%s is valid (its templates were not rendered: set POD_NAME, or see kubevali render --pod NAME-0)\n", a.configPath)
 		return err
 	}
 	// Whoever checks a configuration need not have its root secrets.
 	facts.Keys = entrypoint.Keys{Ring: keyfile.NewStandIn()}
-	if _, err := render.Render(cfg, facts); err != nil {
+	plan, err := render.Render(cfg, facts)
+	if err != nil {
+		return err
+	}
+	if err := entrypoint.Check(plan); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s is valid for pod %s\n", a.configPath, facts.Pod)

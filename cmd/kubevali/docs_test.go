@@ -137,7 +137,7 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 	for _, command := range []string{"go run ./cmd/kubevali -c docs/quickstart.yaml", "curl localhost:49944/healthz",
-		"curl localhost:49944/healthz?verbose", "go test ./..."} {
+		"curl 'localhost:49944/healthz?verbose'", "go test ./..."} {
 		if !strings.Contains(strings.Join(sh, "\n"), command) {
 			t.Errorf("README.md does not say %q", command)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"text/tabwriter"
 
@@ -45,7 +46,8 @@ func (a *app) keyNewCommand() *cobra.Command {
 		Short: "Print a new root secret",
 		Long: `Print a new root secret: 32 random bytes in hexadecimal digits. Whoever has it has the P2P keys of all pods, so it
 belongs into a Secret, and a copy of it to where it is not lost.`,
-		Example: "  kubectl create secret generic p2p-root --from-literal=root=$(kubevali key new)",
+		Example: `  kubevali key new >root   # keep a copy where you keep such things
+  kubectl create secret generic p2p-root --from-file=root`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			root := keyderive.GenerateRoot()
@@ -93,6 +95,7 @@ func (a *app) keyID(flags keyIDFlags) error {
 		return err
 	}
 	if len(pods) == 0 {
+		a.warnOrdinal(flags.pod, "--replicas N")
 		pods = []string{facts.Pod}
 	}
 	identities, err := render.Identities(cfg, facts, pods)
@@ -114,8 +117,32 @@ func (a *app) keyFacts(flags podFlags) (*config.Config, render.Facts, error) {
 	if len(cfg.P2PKeys) == 0 {
 		return nil, render.Facts{}, hinted{fmt.Errorf("%s has no p2pKeys", a.configPath), "docs/kubevali.yaml shows how to describe them"}
 	}
+	if err := checkPod(flags.pod); err != nil {
+		return nil, render.Facts{}, err
+	}
 	facts, err := a.facts(flags.pod, flags.namespace)
 	return cfg, facts, err
+}
+
+const maxPodName = 253 // of a DNS subdomain, RFC 1123
+
+// checkPod refuses a name for the flag --pod that no pod can have, as keys derived from it would be nobody's. It may be
+// empty, see https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ for what else it may be.
+func checkPod(name string) error {
+	labels := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	if name == "" || len(name) <= maxPodName && labels.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("--pod %q: no pod has this name: expected up to %d lower-case letters, digits, hyphens and dots, with a "+
+		"letter or digit at both ends and beside each dot", name, maxPodName)
+}
+
+// warnOrdinal warns of a name for the flag --pod that is rather a StatefulSet's than a pod's.
+func (a *app) warnOrdinal(pod, meant string) {
+	if pod == "" || regexp.MustCompile(`-[0-9]+$`).MatchString(pod) {
+		return
+	}
+	a.log.Warnf("%s has no ordinal: did you mean %s?", pod, meant)
 }
 
 func (a *app) printIdentities(pods []render.PodIdentities) error {
@@ -154,6 +181,7 @@ func (a *app) keyWrite(ctx context.Context, flags podFlags) error {
 	if err != nil {
 		return err
 	}
+	a.warnOrdinal(flags.pod, "--pod "+flags.pod+"-N")
 	keys, err := render.PodKeys(cfg, facts)
 	if err != nil {
 		return err

@@ -71,10 +71,16 @@ func (a *app) render(flags renderFlags) error {
 	return a.printFleet(plans, flags.output)
 }
 
+// maxReplicas is more pods than any cluster has, and few enough to wait for.
+const maxReplicas = 100_000
+
 // fleet returns the names of as many pods as the flag --replicas says, none where it was not given.
 func fleet(facts render.Facts, replicas int) ([]string, error) {
 	if replicas < 0 {
 		return nil, fmt.Errorf("--replicas %d: expected a number from 1", replicas)
+	}
+	if replicas > maxReplicas {
+		return nil, fmt.Errorf("--replicas %d: expected at most %d", replicas, maxReplicas)
 	}
 	if replicas == 0 {
 		return nil, nil

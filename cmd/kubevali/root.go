@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/sirupsen/logrus"
@@ -55,13 +56,14 @@ Without a command it runs the node: "kubevali -c FILE" is "kubevali run -c FILE"
   POD_NAME=geth-2 kubevali -c kubevali.yaml --dry-run  show the command that pod geth-2 would run
   kubevali render -c kubevali.yaml --pod geth-0 --replicas 5
   kubevali validate -c kubevali.yaml`,
+		Args:          a.knownCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(*cobra.Command, []string) error { return a.runNode(flags) },
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SuggestionsMinimumDistance = 2
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "kubevali.yaml", "path of the configuration file")
 	root.PersistentFlags().Var(choice[config.LogLevel]{&a.logLevel, []config.LogLevel{
 		config.LevelDebug, config.LevelInfo, config.LevelWarn, config.LevelError}}, "log-level", "lowest level to log (default logging.level of the configuration)")
@@ -74,6 +76,18 @@ Without a command it runs the node: "kubevali -c FILE" is "kubevali run -c FILE"
 	flags.add(root)
 	root.AddCommand(a.runCommand(), a.renderCommand(), a.validateCommand(), a.keyCommand(), a.installCommand(), a.probeCommand(), a.versionCommand())
 	return root
+}
+
+// knownCommand refuses what is left over when no command was found: a mistyped one, or a node behind a --.
+func (a *app) knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 || root.ArgsLenAtDash() >= 0 {
+		return a.noNode(args)
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+		return hinted{err, fmt.Sprintf("did you mean %q?", similar[0])}
+	}
+	return hinted{err, "kubevali --help shows the commands"}
 }
 
 // load reads the configuration, sets up the log by it and sees to the root secrets that it names.

@@ -30,11 +30,20 @@ func (a *app) runCommand() *cobra.Command {
 
 Exit codes: the node's own; 128+n when signal n ended it; 127 when its program is not found, 126 when it cannot be
 executed; 125 when kubevali itself failed before the node started.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error { return a.noNode(args) },
 		RunE: func(*cobra.Command, []string) error { return a.runNode(flags) },
 	}
 	flags.add(c)
 	return c
+}
+
+// noNode refuses a node on the command line, where tini and its like expect it.
+func (a *app) noNode(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	a.runsNode = true
+	return hinted{fmt.Errorf("unexpected argument %q", args[0]), "the node's command goes into nodeTemplate.command of the configuration"}
 }
 
 func (a *app) runNode(flags runFlags) error {
@@ -75,6 +84,9 @@ func (a *app) runNode(flags runFlags) error {
 func (a *app) dryRun(load func() (*render.Plan, error)) error {
 	plan, err := load()
 	if err != nil {
+		return err
+	}
+	if err := entrypoint.Check(plan); err != nil {
 		return err
 	}
 	a.log.Infof("Starting node: %s", plan.QuotedCommand())

@@ -26,6 +26,7 @@ func (c *Config) check(f *findings) {
 	c.NodeService.check(f)
 	c.Process.check(f)
 	c.Watchlog.check(f)
+	c.checkUnwatched(f)
 	c.Healthchecks.check(f)
 	c.Monitor.check(f)
 }
@@ -89,6 +90,10 @@ func checkFiles(f *findings, path string, files []File) {
 }
 
 func (s *NodeService) check(f *findings) {
+	if s.Enabled {
+		f.warnAt("nodeService.enabled", "this version does not create Services; peers outside the cluster reach the node only "+
+			"through a Service of your own")
+	}
 	if s.Enabled && s.NodePortTemplate.Text == "" {
 		f.failAt("nodeService.nodePortTemplate", &Error{
 			Message: "required, because nodeService.enabled is true", Hint: "such as '{{ add 30333 .Index }}'",
@@ -137,6 +142,28 @@ func (w *Watchlog) check(f *findings) {
 	if w.Enabled {
 		w.checkEnabled(f)
 	}
+}
+
+// checkUnwatched warns of what needs a watchlog where there is none. Somebody who wrote enabled: false knows that the keys
+// beside it have no effect; somebody who left it out most likely forgot it.
+func (c *Config) checkUnwatched(f *findings) {
+	w := &c.Watchlog
+	if w.Enabled {
+		return
+	}
+	const section, enabled, action = "watchlog", "watchlog.enabled", "process.onUnhealthy"
+	if _, written := f.keys[enabled]; !written && w.configured() {
+		f.warnAt(section, "nothing is watched, because watchlog.enabled is not true")
+	}
+	if c.Process.OnUnhealthy != UnhealthyNone {
+		f.warnAt(action, "has no effect, because watchlog.enabled is not true")
+	}
+}
+
+// configured says whether there is something to look for, to watch besides the streams, or to report to.
+func (w *Watchlog) configured() bool {
+	return w.Keyword != "" || len(w.Keywords) > 0 || len(w.FailKeywords) > 0 || w.Pattern.Regexp != nil || len(w.Files) > 0 ||
+		w.HealthcheckID.Text != "" || len(w.HealthcheckIDs) > 0
 }
 
 // checkEnabled reports what does not matter as long as nothing is watched.

@@ -89,6 +89,13 @@ func (f *findings) warn(n *yaml.Node, path, message string) {
 	}
 }
 
+// warnAt records that the value at path has no effect.
+func (f *findings) warnAt(path, message string) {
+	if len(f.warnings) < maxErrors {
+		f.warnings = append(f.warnings, Warning{At: f.at(path), Message: message})
+	}
+}
+
 func (f *findings) position(n *yaml.Node, path string) Position {
 	return Position{File: f.file, Line: n.Line, Column: n.Column, Path: path}
 }

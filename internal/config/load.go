@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ func readError(err error) *Error {
 }
 
 // Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
-// Errors, in file order; the warnings are only returned with a Config.
+// Errors; the warnings are only returned with a Config. Both are in file order.
 func Parse(file string, data []byte) (*Config, []Warning, error) {
 	root, err := parseYAML(file, data)
 	if err != nil {
@@ -76,6 +77,7 @@ func Parse(file string, data []byte) (*Config, []Warning, error) {
 	if err := f.errs.Err(); err != nil {
 		return nil, nil, err
 	}
+	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
 	config.places = f.places
 	return &config, f.warnings, nil
 }

@@ -151,6 +151,8 @@ func TestOldFileLoadsWithWarnings(t *testing.T) {
 	}
 	const ignored = ": ignored: kubevali's own log goes to stderr and has only a level and an encoding"
 	want := []string{
+		"testdata/v04.yaml:22:12: nodeService.enabled: this version does not create Services; peers outside the cluster " +
+			"reach the node only through a Service of your own",
 		"testdata/v04.yaml:30:3: logging.outputPaths" + ignored,
 		"testdata/v04.yaml:31:3: logging.initialFields" + ignored,
 		"testdata/v04.yaml:32:3: logging.sampling" + ignored,
@@ -170,7 +172,7 @@ nodeTemplate:
   env:
     <<: [*args, {b: later, c: 3}]
     a: own
-watchlog: {keywords: *command, keyword: *flag}
+watchlog: {enabled: true, keywords: *command, keyword: *flag}
 process: &process
   restart: always
   <<: {restart: never, restartMaxTries: 7}
@@ -281,7 +283,7 @@ watchlog: {enabled: true, files: [wf], keyword: no template}
 }
 
 func TestKeysAreFound(t *testing.T) {
-	cfg := parse(t, command+"watchlog:\n  healthcheckIDs:\n    - a\n  keyword: b\n")
+	cfg := parse(t, command+"watchlog:\n  healthcheckIDs:\n    - a\n  keyword: b\n  enabled: true\n")
 	for path, want := range map[string]string{
 		"watchlog.healthcheckIDs":    "k.yaml:3:3",
 		"watchlog.healthcheckIDs[0]": "k.yaml:4:7",
@@ -295,6 +297,34 @@ func TestKeysAreFound(t *testing.T) {
 	}
 	if at := cfg.NodeTemplate.Index.At; at.String() != "k.yaml" || at.Path != "nodeTemplate.index" {
 		t.Errorf("a template that is not set is at %+v", at)
+	}
+}
+
+func TestWarnsOfWhatHasNoEffect(t *testing.T) {
+	const (
+		unwatched = "k.yaml:2:11: watchlog: nothing is watched, because watchlog.enabled is not true"
+		action    = "k.yaml:3:24: process.onUnhealthy: has no effect, because watchlog.enabled is not true"
+	)
+	for text, want := range map[string][]string{
+		"watchlog: {keyword: a}\n":                                               {unwatched},
+		"watchlog: {healthcheckID: a}\n":                                         {unwatched},
+		"watchlog: {files: [a]}\nprocess: {onUnhealthy: exit}\n":                 {unwatched, action},
+		"watchlog: {enabled: false, keyword: a}\nprocess: {onUnhealthy: exit}\n": {action},
+		"watchlog: {enabled: false, keyword: a}\n":                               nil,
+		"watchlog: {enabled: true, keyword: a}\nprocess: {onUnhealthy: exit}\n":  nil,
+		"watchlog: {interval: 1m}\nprocess: {onUnhealthy: none}\n":               nil,
+	} {
+		_, warnings, err := config.Parse("k.yaml", []byte(command+text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		var got []string
+		for _, w := range warnings {
+			got = append(got, w.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func (s *Signal) UnmarshalText(text []byte) error {
 	if number == 0 {
 		err := &Error{Message: "expected a signal, found " + quote(string(text)), Hint: "such as SIGTERM, SIGINT or 15"}
 		if meant := closest(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"}); meant != "" {
-			err.Hint = didYouMean(meant)
+			err.Hint = suggestion(meant)
 		}
 		return err
 	}

@@ -61,7 +61,17 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-func didYouMean(word string) string { return `did you mean "` + word + `"?` }
+func suggestion(word string) string { return `did you mean "` + word + `"?` }
+
+// DidYouMean is a hint at the candidate that somebody who wrote word most likely meant: one that differs in nothing but
+// case, dashes and underscores, or has a few typing errors, or begins like it. Empty: none is near enough.
+func DidYouMean(word string, candidates []string) string {
+	meant := closest(word, candidates)
+	if meant == "" {
+		return ""
+	}
+	return suggestion(meant)
+}
 
 // schemaKey is a key of the schema: its name, and the path under which a file has it.
 type schemaKey struct{ name, path string }
@@ -90,7 +100,7 @@ func unknownKey(key string, t reflect.Type) (hint, meant string) {
 	here := keyNames(t)
 	for _, name := range here {
 		if fold(name) == fold(key) {
-			return didYouMean(name), name
+			return suggestion(name), name
 		}
 	}
 	paths := elsewhere(key)
@@ -101,7 +111,7 @@ func unknownKey(key string, t reflect.Type) (hint, meant string) {
 		return "did you mean " + orList(paths) + "?", ""
 	}
 	if meant = closest(key, here); meant != "" {
-		return didYouMean(meant), meant
+		return suggestion(meant), meant
 	}
 	return "known here: " + strings.Join(here, ", "), ""
 }

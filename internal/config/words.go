@@ -154,9 +154,5 @@ func word[T interface {
 		*dst = T(text)
 		return nil
 	}
-	err := &Error{Message: "expected " + orList(words) + ", found " + quote(text)}
-	if meant := closest(text, words); meant != "" {
-		err.Hint = didYouMean(meant)
-	}
-	return err
+	return &Error{Message: "expected " + orList(words) + ", found " + quote(text), Hint: DidYouMean(text, words)}
 }

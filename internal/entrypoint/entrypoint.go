@@ -6,7 +6,8 @@
 // Invariants:
 //
 //   - There is at most one node process at a time.
-//   - A failure before the node's start leaves no node running, and its exit code is CodeFailed.
+//   - A failure before the node's start leaves no node running; its exit code is CodeFailed, or what
+//     supervise.StartError says.
 //   - Nothing that health reports or probes do can delay the node, its output or its stop; the last ping gets a short
 //     time of its own after the node's end.
 package entrypoint
@@ -71,7 +72,9 @@ type runner struct {
 	config     *configFile             // nil unless it is watched
 	monitor    *monitorServer          // nil while there is none
 	session    atomic.Pointer[session] // what the monitor tells of
+	restarted  atomic.Int64            // how often the node was started anew without a change of plan
 	shrink     sync.Once               // at the first start of the node
+	ran        bool                    // the present plan has started a node
 }
 
 // run carries out one plan after the other. A new plan that does not even start is given up for the one before it, with
@@ -79,7 +82,11 @@ type runner struct {
 func (r *runner) run(plan *render.Plan) (int, error) {
 	var previous *render.Plan
 	for {
+		r.ran = false
 		code, err := r.carryOut(plan)
+		if r.ran {
+			previous = nil
+		}
 		var change *planChange
 		switch {
 		case errors.As(err, &change):

@@ -28,7 +28,7 @@ const (
 
 // health watches the node's logs and reports what they say.
 type health struct {
-	log      logrus.FieldLogger
+	logger   logrus.FieldLogger
 	plan     *render.Plan
 	rules    watchlog.Rules
 	live     *watchlog.Liveness
@@ -53,8 +53,8 @@ func thresholds(w *render.Watchlog) watchlog.Thresholds {
 func newHealth(o Options, plan *render.Plan, live *watchlog.Liveness) (*health, error) {
 	w := plan.Watchlog
 	h := &health{
-		log:  o.Log,
-		plan: plan,
+		logger: o.Log,
+		plan:   plan,
 		rules: watchlog.Rules{
 			Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern, Expect: expected(plan.Keys),
 		},
@@ -131,7 +131,7 @@ func (h *health) watch(cmd *supervise.Command) (flush func()) {
 func (h *health) follow(ctx context.Context, work *sync.WaitGroup) {
 	for _, path := range h.plan.Watchlog.Files {
 		w := io.MultiWriter(h.tail, watchlog.NewMatcher(h.rules, h.live))
-		follower := watchlog.NewFollower(path, w, h.log)
+		follower := watchlog.NewFollower(path, w, h.logger)
 		work.Go(func() { follower.Run(ctx) })
 	}
 }
@@ -155,14 +155,17 @@ func (h *health) ended(exit supervise.Exit, text string) {
 }
 
 func (h *health) changed(now watchlog.Snapshot) {
-	switch now.State {
-	case watchlog.Healthy:
-		h.log.Infof("Node is healthy: %s", now.Reason)
-	case watchlog.Unhealthy:
-		h.log.Warnf("Node is unhealthy: %s", now.Reason)
-	}
 	if ping, head, ok := verdict(now); ok {
 		h.report(ping, head)
+	}
+}
+
+func (h *health) log(now watchlog.Snapshot) {
+	switch now.State {
+	case watchlog.Healthy:
+		h.logger.Infof("Node is healthy: %s", now.Reason)
+	case watchlog.Unhealthy:
+		h.logger.Warnf("Node is unhealthy: %s (process.onUnhealthy: %s)", now.Reason, h.plan.Process.OnUnhealthy)
 	}
 }
 

@@ -8,12 +8,12 @@ import (
 	"os"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/healthcheck"
 	"github.com/kubevali/kubevali/internal/render"
 )
 
-// prepare does what must be done before the node starts. What can fail without having changed anything comes first: the
-// program, then the address for the probes, then keys, of which one that is another pod's ends it all, then the files. A
-// signal that asks to stop ends it early, with an error.
+// prepare does what must be done before the node starts. What can fail without having changed anything comes first, and
+// last what cannot be taken back: the keys. A signal that asks to stop ends it early, with an error.
 func (r *runner) prepare(plan *render.Plan) error {
 	if err := r.check(plan); err != nil {
 		return err
@@ -22,9 +22,6 @@ func (r *runner) prepare(plan *render.Plan) error {
 		return err
 	}
 	stopping := r.supervisor.Stopping()
-	if err := r.Keys.Write(stopping, plan.Keys, r.Log); err != nil {
-		return err
-	}
 	for _, f := range plan.Files {
 		if stopping.Err() != nil {
 			return context.Cause(stopping)
@@ -33,16 +30,26 @@ func (r *runner) prepare(plan *render.Plan) error {
 			return err
 		}
 	}
-	if plan.Service != nil {
-		r.Log.Warnf("nodeService: this version does not create Services; for peers to reach this node there must be one: "+
-			"kubectl create service nodeport %s --tcp=%[2]d --node-port=%[2]d", plan.Pod, plan.Service.NodePort)
+	return r.Keys.Write(stopping, plan.Keys, r.Log)
+}
+
+// Check reports what is wrong with a plan that can be told without this pod and this machine.
+func Check(plan *render.Plan) error {
+	if plan.Watchlog == nil || plan.Watchlog.HealthcheckID == "" {
+		return nil
+	}
+	if err := healthcheck.CheckID(plan.Watchlog.HealthcheckID); err != nil {
+		return fmt.Errorf("watchlog: %w", err)
 	}
 	return nil
 }
 
-// check reports whether the plan's program can be started. That cannot be told where the working directory does not exist
-// yet, since one of the plan's files may make it.
+// check does so with this machine at hand: can the plan's program be started? That cannot be told where the working
+// directory does not exist yet, since one of the plan's files may make it.
 func (r *runner) check(plan *render.Plan) error {
+	if err := Check(plan); err != nil {
+		return err
+	}
 	if _, err := os.Stat(plan.WorkingDir); plan.WorkingDir != "" && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/kubevali/kubevali/internal/render"
@@ -58,8 +59,13 @@ func (s *session) watchConfig() {
 			err = s.check(next)
 		}
 		switch {
+		case s.interrupted() != nil:
+			return
 		case err != nil:
-			s.Log.Errorf("The configuration changed but cannot be used, so the node goes on with the old one:\n%v", err)
+			s.Log.Error("The configuration changed but cannot be used, so the node goes on with the old one")
+			for line := range strings.Lines(err.Error()) {
+				s.Log.Error(strings.TrimRight(line, "\n"))
+			}
 		case next.Equal(s.plan):
 			s.Log.Info("The configuration changed, but the node's plan did not")
 		default:

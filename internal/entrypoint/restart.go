@@ -1,7 +1,6 @@
 package entrypoint
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
@@ -13,7 +12,6 @@ import (
 type restarts struct {
 	rules render.Process
 	row   int // restarts since the node last ran for longer than the longest backoff
-	total atomic.Int64
 }
 
 // wanted reports whether the policy restarts a node that ended by itself.
@@ -46,6 +44,5 @@ func (r *restarts) next(ran time.Duration) (wait time.Duration, ok bool) {
 		wait = min(2*wait, r.rules.RestartBackoffMax)
 	}
 	r.row++
-	r.total.Add(1)
 	return wait, true
 }

@@ -26,8 +26,10 @@ type session struct {
 	end  context.CancelCauseFunc
 	work sync.WaitGroup // everything that runs beside the node
 
-	mu       sync.Mutex
-	stopNode context.CancelCauseFunc // guarded by mu; stops the node that runs
+	forget func() bool // ends what newSession arranged for the stop
+
+	mu       sync.Mutex              // guards what follows, and with it that no news of an ended run is acted upon
+	stopNode context.CancelCauseFunc // stops the node that runs; nil while none does
 }
 
 func newSession(r *runner, plan *render.Plan) (*session, error) {
@@ -41,7 +43,7 @@ func newSession(r *runner, plan *render.Plan) (*session, error) {
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	stopping := r.supervisor.Stopping()
-	context.AfterFunc(stopping, func() { s.live.Stopping(context.Cause(stopping).Error()) })
+	s.forget = context.AfterFunc(stopping, func() { s.live.Stopping(context.Cause(stopping).Error()) })
 	s.work.Go(func() { s.live.Run(s.ctx, s.changed) })
 	if s.health != nil {
 		s.health.follow(s.ctx, &s.work)
@@ -54,6 +56,7 @@ func newSession(r *runner, plan *render.Plan) (*session, error) {
 
 // close ends what runs beside the node, the report last: it tells of the node's end.
 func (s *session) close() {
+	s.forget()
 	s.end(nil)
 	s.work.Wait()
 	if s.health != nil {
@@ -61,8 +64,9 @@ func (s *session) close() {
 	}
 }
 
-// run runs the node, and runs it again as long as the plan says so.
-func (s *session) run() (code int, err error) {
+// run runs the node, and runs it again as long as the plan says so. A signal that asks to stop ends it whatever else has
+// come up: the code is then that of the node's last run.
+func (s *session) run() (int, error) {
 	for {
 		exit, cause, err := s.runNode()
 		if err != nil {
@@ -71,6 +75,8 @@ func (s *session) run() (code int, err error) {
 		code := exitCode(exit, cause)
 		var change *planChange
 		switch {
+		case s.interrupted() != nil:
+			return code, nil
 		case errors.As(cause, &change):
 			return code, change
 		case !s.again(exit, cause):
@@ -82,21 +88,25 @@ func (s *session) run() (code int, err error) {
 			return code, nil
 		}
 		s.Log.Infof("Starting the node again in %s", wait)
-		if err := s.pause(wait); err != nil {
-			return code, onlyChange(err)
+		change = s.pause(wait)
+		switch {
+		case s.interrupted() != nil:
+			return code, nil
+		case change != nil:
+			return code, change
 		}
+		s.restarted.Add(1)
 	}
 }
 
-// runNode runs the node once. The cause is why this process stopped it, nil where it did not.
+// runNode runs the node once. The cause is why this process stopped it, nil where the node ended by itself or by a signal.
 func (s *session) runNode() (exit supervise.Exit, cause, err error) {
 	s.Log.Infof("Starting node: %s", s.plan.QuotedCommand())
 	ctx, stop := context.WithCancelCause(s.ctx)
 	defer stop(nil)
-	s.setStopNode(stop)
 
 	cmd := command(s.plan, s.environ)
-	cmd.Started = s.started
+	cmd.Started = func(pid int) { s.started(pid, stop) }
 	flush := func() {}
 	if s.health != nil {
 		flush = s.health.watch(&cmd)
@@ -106,7 +116,9 @@ func (s *session) runNode() (exit supervise.Exit, cause, err error) {
 		return exit, nil, err
 	}
 	flush()
-	cause = context.Cause(ctx)
+	if exit.Stop == supervise.StopContext {
+		cause = context.Cause(ctx)
+	}
 	s.ended(exit, describe(exit, s.whyStopped(exit, cause)))
 	return exit, cause, nil
 }
@@ -119,19 +131,21 @@ func (s *session) whyStopped(exit supervise.Exit, cause error) error {
 	return cause
 }
 
-func (s *session) setStopNode(stop context.CancelCauseFunc) {
+func (s *session) started(pid int, stop context.CancelCauseFunc) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.stopNode = stop
-}
-
-func (s *session) started(pid int) {
-	s.shrink.Do(func() { s.work.Go(s.shrinkFootprint) })
-	s.Log.Debugf("Node started, pid %d", pid)
 	s.live.Started(pid)
+	if interrupt := s.interrupted(); interrupt != nil {
+		s.live.Stopping(interrupt.Error()) // it came between the last look and the start
+	}
 	if s.health != nil {
 		s.health.started()
 	}
+	s.mu.Unlock()
+
+	s.ran = true
+	s.shrink.Do(func() { s.work.Go(s.shrinkFootprint) })
+	s.Log.Debugf("Node started, pid %d", pid)
 }
 
 // shrinkFootprint gives back what the start needed. It runs beside the node: it must not hold up its output.
@@ -142,11 +156,14 @@ func (s *session) shrinkFootprint() {
 }
 
 func (s *session) ended(exit supervise.Exit, text string) {
-	s.Log.Infof("Node ended: %s", text)
+	s.mu.Lock()
+	s.stopNode = nil
 	s.live.Exited(text)
 	if s.health != nil {
 		s.health.ended(exit, text)
 	}
+	s.mu.Unlock()
+	s.Log.Infof("Node ended: %s", text)
 }
 
 // sick is why a node is stopped when process.onUnhealthy says so.
@@ -154,55 +171,54 @@ type sick struct{ reason string }
 
 func (s *sick) Error() string { return "the node is unhealthy: " + s.reason }
 
-// changed is called with each change of the node's state.
+// changed is called with each change of the node's state, some time after it.
 func (s *session) changed(now watchlog.Snapshot) {
+	if !s.act(now) {
+		return
+	}
+	if s.health != nil {
+		s.health.log(now)
+	}
+}
+
+// act does what a change calls for, unless it is of a run that has ended in the meantime.
+func (s *session) act(now watchlog.Snapshot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopNode == nil || !now.StartedAt.Equal(s.live.Snapshot().StartedAt) {
+		return false
+	}
 	if s.health != nil {
 		s.health.changed(now)
 	}
-	if now.State != watchlog.Unhealthy || s.plan.Process.OnUnhealthy == config.UnhealthyNone {
-		return
+	if now.State == watchlog.Unhealthy && s.plan.Process.OnUnhealthy != config.UnhealthyNone {
+		s.live.Stopping("unhealthy: " + now.Reason)
+		s.stopNode(&sick{now.Reason})
 	}
-	s.Log.Warnf("Stopping the node, as process.onUnhealthy says: %s", s.plan.Process.OnUnhealthy)
-	s.live.Stopping("unhealthy: " + now.Reason)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopNode(&sick{now.Reason})
+	return true
 }
 
-// again reports whether the node is to be started once more.
+// again reports whether the node is to be started once more. For a node that ended by itself, also after its log had
+// said that it would, that is up to process.restart; process.onUnhealthy is for one that goes on.
 func (s *session) again(exit supervise.Exit, cause error) bool {
 	var unhealthy *sick
-	switch {
-	case exit.Stop == supervise.StopSignal:
-		return false
-	case errors.As(cause, &unhealthy):
+	if errors.As(cause, &unhealthy) {
 		return s.plan.Process.OnUnhealthy == config.UnhealthyRestart
 	}
 	return s.restarts.wanted(exit)
 }
 
-// pause waits before a restart. It ends early, with an error, when there will be none.
-func (s *session) pause(d time.Duration) error {
+// pause waits before a restart. It ends early when there will be none, or one by another plan.
+func (s *session) pause(d time.Duration) (change *planChange) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	stopping := s.supervisor.Stopping()
 	select {
 	case <-timer.C:
-		return nil
+	case <-s.supervisor.Stopping().Done():
 	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
-	case <-stopping.Done():
-		return context.Cause(stopping)
 	}
-}
-
-// onlyChange drops what ends a pause as it should: a signal.
-func onlyChange(err error) error {
-	var change *planChange
-	if errors.As(err, &change) {
-		return change
-	}
-	return nil
+	errors.As(context.Cause(s.ctx), &change)
+	return change
 }
 
 // exitCode is the node's own. But a node that was stopped for being unhealthy may well say 0, as if all were well.

@@ -65,6 +65,6 @@ func (r *runner) status() monitor.Status {
 		Values:    now.Values,
 		PID:       now.PID,
 		StartedAt: now.StartedAt,
-		Restarts:  int(s.restarts.total.Load()),
+		Restarts:  int(r.restarted.Load()),
 	}
 }

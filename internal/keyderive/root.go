@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"unicode"
 )
 
 const (
@@ -27,7 +28,8 @@ type Root struct {
 // NewRoot checks a root secret and makes a copy of it; wiping the argument is up to the caller. The bytes are used as
 // they are, never decoded.
 //
-// For [HKDFSHA256] one LF or CRLF at the end is dropped, and 32 bytes must be left. For [RSS3SHA256] any root will do
+// For [HKDFSHA256] one LF or CRLF at the end is dropped, and 32 bytes must be left; a root that then begins or ends with a
+// blank or a quote, or holds a newline, and is a text, is refused, as it is another one than was made. For [RSS3SHA256] any root will do
 // that a shell's `echo ${ROOT}-…` passes on unchanged, which a newline at the end is not. A root that is empty or holds
 // a NUL byte is always refused. Errors say why, and what to do.
 func NewRoot(scheme Scheme, secret []byte) (*Root, error) {
@@ -51,11 +53,32 @@ func checkRoot(scheme Scheme, secret []byte) error {
 		return errors.New("it holds a NUL byte, so it is not a text; " + newRootHint)
 	case scheme == RSS3SHA256:
 		return checkEchoed(secret)
+	case mangled(secret) != "":
+		return fmt.Errorf("it %s, as after an accident with a .env file, a YAML block or the clipboard, and would make other "+
+			"keys; store it without, or %s", mangled(secret), newRootHint)
 	case len(secret) < minRootSize:
 		return fmt.Errorf("it has %d bytes, and %s needs %d; %s", len(secret), scheme, minRootSize, newRootHint)
 	}
 	return nil
 }
+
+// mangled says what in a root looks like an accident of YAML, .env files or the clipboard; "" if nothing does. In a root
+// that is no text, such as 32 random bytes, all of that is chance.
+func mangled(secret []byte) string {
+	switch {
+	case bytes.ContainsFunc(secret, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) && !unicode.IsSpace(r) }):
+		return ""
+	case len(bytes.TrimSpace(secret)) != len(secret):
+		return "begins or ends with a blank, or with more than one newline"
+	case bytes.IndexByte(secret, '\n') >= 0:
+		return "holds a newline"
+	case isQuote(secret[0]) || isQuote(secret[len(secret)-1]):
+		return "begins or ends with a quote"
+	}
+	return ""
+}
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' }
 
 // checkEchoed refuses a root that `echo ${ROOT}-…` would not print as it is: unquoted, it is split at blanks, tabs and
 // newlines and then matched against file names (POSIX, Shell Command Language, 2.6.5 and 2.6.6), and the echo of some

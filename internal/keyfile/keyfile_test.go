@@ -183,7 +183,9 @@ func TestAnotherKeyIsThere(t *testing.T) {
 		want     string // content afterwards
 		words    []string
 	}{
-		"fail":      {foreignHex, keyfile.Fail, "", []string{"p2pKeys.node", "p2p.key", secpPeer, "16Uiu2", "ifExists: overwrite", "ifExists: keep"}},
+		"fail": {foreignHex, keyfile.Fail, "", []string{"p2pKeys.node", "p2p.key", secpPeer, "16Uiu2",
+			`first check the root secret, namespace vsl, pod vsl-rpc-0, scope "", epoch 0, type secp256k1 and scheme hkdf-sha256`,
+			"ifExists: overwrite", "ifExists: keep"}},
 		"keep":      {foreignHex, keyfile.Keep, foreignHex, []string{secpPeer, "keep"}},
 		"overwrite": {foreignHex, keyfile.Overwrite, secpHex, []string{"16Uiu2", "overwritten"}},
 		"fail on another type": {edComet, keyfile.Fail, "",
@@ -364,7 +366,7 @@ func TestWipedAndReset(t *testing.T) {
 	if err != nil || first.PeerID != secpPeer {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	write(t, f.Root.File, strings.Repeat("another root ", 5), 0o600)
+	write(t, f.Root.File, strings.Repeat("another root, ", 5)+".", 0o600)
 	if again, err := k.Public(f.Spec, f.Identity); err != nil || again != first {
 		t.Errorf("without a reset: %+v, %v", again, err)
 	}

@@ -138,9 +138,9 @@ func (k *Keyring) lookUp(spec Spec, noRoot error) (keyderive.Public, error) {
 	public, ok := listed.keys[entry{spec.Namespace, spec.Pod, spec.Name}]
 	switch {
 	case !ok:
-		return keyderive.Public{}, fmt.Errorf("%w, and %s does not know key %s of pod %s in namespace %s: have `kubevali key "+
-			"write` run again, with this configuration and a fleet.replicas that counts this pod in",
-			noRoot, path, spec.Name, spec.Pod, spec.Namespace)
+		return keyderive.Public{}, fmt.Errorf("%w, and %s does not know key %s of pod %s in namespace %s (it knows %s): have "+
+			"`kubevali key write` run again, with this configuration and a fleet.replicas that counts this pod in",
+			noRoot, path, spec.Name, spec.Pod, spec.Namespace, listed.known(spec))
 	case public.Type != spec.Type:
 		return keyderive.Public{}, fmt.Errorf("%w, and by %s key %s is of type %q, not %s: have `kubevali key write` run again, "+
 			"with this configuration", noRoot, path, spec.Name, string(public.Type), spec.Type)

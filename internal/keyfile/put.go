@@ -88,8 +88,9 @@ func (k *Keyring) check(p *placing, noRoot error) (Outcome, error) {
 	case p.IfExists == Keep:
 		return p.keep(public)
 	}
-	return Outcome{}, fmt.Errorf("%s holds %s, and this pod's key is %s; it is not started with another pod's identity. Have "+
-		"`kubevali key write` run again, into a volume of this pod alone", p.Path, p.described(), name(public))
+	return Outcome{}, fmt.Errorf("%s holds %s, and this pod's key is %s; it is not started with another pod's identity. First "+
+		"check, here and where the key was written, %s; then have `kubevali key write` run again, into a volume of this pod "+
+		"alone", p.Path, p.described(), name(public), p.origin())
 }
 
 // placing is a key file on its way to its place.
@@ -137,8 +138,9 @@ func (p *placing) place(key *keyderive.Key) (Outcome, error) {
 	case p.IfExists == Keep:
 		return p.keep(outcome.Public)
 	case p.IfExists != Overwrite:
-		return Outcome{}, fmt.Errorf("%s holds %s, and this pod's key is %s. To take this pod's, move the file away or set "+
-			"ifExists: overwrite; to stay with what is there, set ifExists: keep", p.Path, p.described(), name(outcome.Public))
+		return Outcome{}, fmt.Errorf("%s holds %s, and this pod's key is %s; first check %s. Only if they are right: to take this "+
+			"pod's key, move the file away or set ifExists: overwrite; to stay with what is there, set ifExists: keep",
+			p.Path, p.described(), name(outcome.Public), p.origin())
 	case p.held == nil:
 		return Outcome{}, fmt.Errorf("%s holds %s, which is not overwritten; move it away", p.Path, p.described())
 	default:
@@ -205,6 +207,15 @@ func (p *placing) settleOwner(info fs.FileInfo) error {
 		return fmt.Errorf("cannot make %s belong to %d:%d: %w", p.Path, p.Owner.UID, p.Owner.GID, plain(err))
 	}
 	return nil
+}
+
+// origin is all that the pod's key depends on, for people to compare.
+func (p *placing) origin() string {
+	text := fmt.Sprintf("the root secret, namespace %s, pod %s, ", p.Identity.Namespace, p.Identity.Pod)
+	if p.Scheme != keyderive.RSS3SHA256 {
+		text += fmt.Sprintf("scope %q, epoch %d, ", p.Identity.Scope, p.Identity.Epoch)
+	}
+	return text + fmt.Sprintf("type %s and scheme %s", p.Type, p.Scheme)
 }
 
 // described says whose key is in the file.

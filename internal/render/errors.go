@@ -164,7 +164,7 @@ func (e *engine) explain(action, message string) *failure {
 		return &failure{"there is no key " + strconv.Quote(m[1]), cmp.Or(fieldHint(m[1]), peerHint(m[1]))}
 	}
 	if match(missingOwnField, message) != nil {
-		hint := didYouMean(action, fieldNames)
+		hint := config.DidYouMean(action, fieldNames)
 		if hint == "" {
 			hint = "there are " + strings.Join(fieldNames, ", ")
 		}
@@ -222,7 +222,7 @@ func (e *engine) unknownFunction(name string) *failure {
 			"run could not show what a run does", "put the value into a Secret and read it with env or readFile"}
 	}
 	names := append(slices.Sorted(maps.Keys(e.funcs)), builtins...)
-	return &failure{"there is no function " + strconv.Quote(name), didYouMean(name, names)}
+	return &failure{"there is no function " + strconv.Quote(name), config.DidYouMean(name, names)}
 }
 
 func (e *engine) undefined(name string, own map[string]*parse.Tree) *failure {
@@ -232,43 +232,9 @@ func (e *engine) undefined(name string, own map[string]*parse.Tree) *failure {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "#") })
 	slices.Sort(names)
-	hint := didYouMean(name, names)
+	hint := config.DidYouMean(name, names)
 	if hint == "" {
 		hint = `define it in commonTemplate: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
 	}
 	return &failure{"there is no template " + strconv.Quote(name), hint}
-}
-
-func didYouMean(name string, candidates []string) string {
-	best, fewest := "", 2+len(name)/4
-	for _, candidate := range candidates {
-		if n := edits(strings.ToLower(name), strings.ToLower(candidate)); n < min(fewest, len(name)) {
-			best, fewest = candidate, n
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean " + strconv.Quote(best) + "?"
-}
-
-// edits is the Levenshtein distance of two words.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := diagonal
-			if a[i] != b[j] {
-				substitution++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(row[j]+1, row[j+1]+1, substitution)
-		}
-	}
-	return row[len(b)]
 }

@@ -30,7 +30,6 @@ type Plan struct {
 	Healthchecks   Healthchecks
 	Monitor        Monitor
 	Stdout, Stderr config.Stream // where the node's streams go
-	Logging        config.Logging
 }
 
 // EnvVar is an environment variable.
@@ -92,7 +91,7 @@ type Monitor struct {
 }
 
 // Equal reports whether both plans run the same node in the same way. The content of files that are written only once
-// does not count: it may be random.
+// does not count: it may be random. Neither does the Service, which the node knows nothing of.
 func (p *Plan) Equal(q *Plan) bool {
 	a, patternA := p.compared()
 	b, patternB := q.compared()
@@ -102,6 +101,7 @@ func (p *Plan) Equal(q *Plan) bool {
 // compared is a copy of the plan without what Equal does not compare, and the pattern, which it compares as a text.
 func (p *Plan) compared() (plan Plan, pattern string) {
 	plan = *p
+	plan.Service = nil
 	plan.Files = slices.Clone(p.Files)
 	for i := range plan.Files {
 		if plan.Files[i].IfNotExists {
@@ -141,12 +141,17 @@ func (p *Plan) Environ(base []string) []string {
 }
 
 // CheckFleet reports what would set pods of one fleet against each other: a P2P key of one pod must not be that of
-// another, and a node port is a port of every Kubernetes node, so there can be only one Service for it.
+// another, a node port is a port of every Kubernetes node, so there can be only one Service for it, and pods that report
+// to one check hide each other's failures.
 func CheckFleet(plans []*Plan) error {
 	var errs []error
 	if err := checkIdentities(identitiesOf(plans)); err != nil {
 		errs = append(errs, err)
 	}
+	return errors.Join(append(errs, append(sharedPorts(plans), sharedChecks(plans)...)...)...)
+}
+
+func sharedPorts(plans []*Plan) (errs []error) {
 	holders := make(map[int]*Plan)
 	for _, p := range plans {
 		if p.Service == nil {
@@ -160,7 +165,24 @@ func CheckFleet(plans []*Plan) error {
 		}
 		holders[port] = p
 	}
-	return errors.Join(errs...)
+	return errs
+}
+
+func sharedChecks(plans []*Plan) (errs []error) {
+	holders := make(map[string]*Plan)
+	for _, p := range plans {
+		if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
+			continue
+		}
+		id := p.Watchlog.HealthcheckID
+		if holder := holders[id]; holder != nil {
+			errs = append(errs, fmt.Errorf("watchlog.healthcheckID: pods %s and %s would both report to the check %s; "+
+				"let it depend on .Pod.Name, or give each pod one of healthcheckIDs", holder.Pod, p.Pod, masked(id)))
+			continue
+		}
+		holders[id] = p
+	}
+	return errs
 }
 
 func identitiesOf(plans []*Plan) []PodIdentities {

@@ -212,9 +212,13 @@ func TestEqual(t *testing.T) {
 	if other := mustRender(t, fullFile, reseeded); !base.Equal(other) {
 		t.Error("plans differ by the content of a file that is written once")
 	}
+	same := strings.Replace(fullFile, "add 30333", "add 30334", 1) + "logging: {level: debug}\n"
+	if other := mustRender(t, same, sts2()); !base.Equal(other) {
+		t.Error("plans differ by what the node knows nothing of")
+	}
 	changes := [][2]string{
 		{"'a b'", "'a c'"}, {"/data/log", "/data/log2"}, {"stopSignal: INT", "stopSignal: TERM"}, {`n=(?P<n>\d+)`, `m=(?P<n>\d+)`},
-		{"ROOT_KEY", "ROOT"}, {"hunter2", "hunter3"}, {"ifNotExists: true, ", ""}, {"add 30333", "add 30334"},
+		{"ROOT_KEY", "ROOT"}, {"hunter2", "hunter3"}, {"ifNotExists: true, ", ""},
 		{"workingDir: /data", "workingDir: /date"}, {"FATAL", "PANIC"}, {"PLAIN: a", "PLAIN: b"},
 		{"enabled: true\n  keyword", "enabled: false\n  keyword"}, {"process: {", "process: {restart: always, "},
 	}
@@ -262,6 +266,34 @@ func TestCheckFleet(t *testing.T) {
 	}
 	if err := render.CheckFleet([]*render.Plan{{}, {}}); err != nil {
 		t.Errorf("pods without Services: %v", err)
+	}
+}
+
+func TestCheckFleetChecks(t *testing.T) {
+	const uuid = "11111111-2222-3333-4444-555555555555"
+	check := func(watchlog string) error {
+		var plans []*render.Plan
+		for i := range 3 {
+			file := "nodeTemplate: {command: [node]}\nwatchlog: {enabled: true, keyword: x" + watchlog + "}"
+			plans = append(plans, mustRender(t, file, sts2().ForPod(fmt.Sprintf("sts-%d", i))))
+		}
+		return render.CheckFleet(plans)
+	}
+	for _, good := range []string{"", ", healthcheckID: ''", ", healthcheckID: 'key/{{ .Pod.Name }}'", ", healthcheckIDs: [a, b, c]"} {
+		if err := check(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, shared := range []string{", healthcheckID: " + uuid, ", healthcheckIDs: [" + uuid + ", " + uuid + ", other]"} {
+		err := check(shared)
+		if err == nil {
+			t.Errorf("%q: no error", shared)
+			continue
+		}
+		expectText(t, err.Error(), "sts-0", "sts-1", "1111…")
+		if strings.Contains(err.Error(), uuid[:5]) {
+			t.Errorf("%v shows the ID", err)
+		}
 	}
 }
 

@@ -48,7 +48,6 @@ func (p *planner) plan() *Plan {
 		LogLines: p.cfg.Healthchecks.LogLines,
 	}
 	plan.Stdout, plan.Stderr = p.cfg.NodeStdout, p.cfg.NodeStderr
-	plan.Logging = p.cfg.Logging
 	return plan
 }
 

@@ -252,7 +252,6 @@ nodeStderr: stderr
 		Healthchecks: render.Healthchecks{BaseURL: "https://hc-ping.com", Timeout: 10 * time.Second, LogLines: true},
 		Monitor:      render.Monitor{Listen: ":49951"},
 		Stdout:       config.Stdout, Stderr: config.Stderr,
-		Logging: config.Default().Logging,
 	}
 	if !reflect.DeepEqual(plan, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", plan, want)
