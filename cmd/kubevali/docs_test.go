@@ -79,7 +79,7 @@ func fileName(b block) string {
 }
 
 func checkConsole(t *testing.T, dir, command, want string) {
-	cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "…", "12345678-1234-1234-1234-123456789012")+" 2>err")
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "…", "abcdefghijklmnopqrstuvwxyz0123456789")+" 2>err")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOSTNAME=")
 	out, _ := cmd.Output() // commands that show an error exit with one

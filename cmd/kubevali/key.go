@@ -48,7 +48,7 @@ func (a *app) keyNewCommand() *cobra.Command {
 belongs into a Secret, and a copy of it to where it is not lost.`,
 		Example: `  kubevali key new >root   # keep a copy where you keep such things
   kubectl create secret generic p2p-root --from-file=root`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			root := keyderive.GenerateRoot()
 			defer clear(root)
