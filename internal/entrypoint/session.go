@@ -148,10 +148,21 @@ func (s *session) started(pid int, stop context.CancelCauseFunc) {
 	s.Log.Debugf("Node started, pid %d", pid)
 }
 
-// shrinkFootprint gives back what the start needed. It runs beside the node: it must not hold up its output.
+// settled is when the first ping has been sent and the first probes answered, which takes more than all that follows.
+const settled = 3 * time.Second
+
+// shrinkFootprint gives back what the start needed, and once more what the first ping did. It runs beside the node: it must
+// not hold up its output.
 func (s *session) shrinkFootprint() {
-	if err := footprint.Shrink(); err != nil {
-		s.Log.Debugf("Cannot give back memory: %v", err)
+	for _, wait := range []time.Duration{0, settled} {
+		select {
+		case <-time.After(wait):
+		case <-s.ctx.Done():
+			return
+		}
+		if err := footprint.Shrink(); err != nil {
+			s.Log.Debugf("Cannot give back memory: %v", err)
+		}
 	}
 }
 
