@@ -21,7 +21,7 @@ const checkID = "5f0b6f3e-7f6f-4d0b-9d6c-2f1c8f1f0a11"
 // configuration is a kubevali with all that watches a node turned on.
 const configuration = `nodeTemplate:
   command: %s
-watchlog:
+%swatchlog:
   enabled: true
   keyword: Imported new potential chain segment
   pattern: %q
@@ -32,13 +32,14 @@ monitor:
   listen: %q
 `
 
-// writeConfig writes a configuration that runs node, and returns its path. The pattern may be empty.
-func (b *bench) writeConfig(node []string, pattern string) (string, error) {
+// writeConfig writes a configuration that runs node, and returns its path. The pattern may be empty, and more is what the
+// configuration has besides.
+func (b *bench) writeConfig(node []string, pattern, more string) (string, error) {
 	command, err := json.Marshal(node) // a JSON array is a YAML one
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf(configuration, command, pattern, checkID, b.checks.url, b.monitor)
+	text := fmt.Sprintf(configuration, command, more, pattern, checkID, b.checks.url, b.monitor)
 	path := filepath.Join(b.dir, "kubevali.yaml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }

@@ -86,7 +86,7 @@ func throughCat(ctx context.Context, argv []string) (c cost, err error) {
 
 // throughKubevali runs `kubevali >/dev/null` with a node that leaves its CPU time in the file usage.
 func (b *bench) throughKubevali(ctx context.Context, node []string, usage, pattern string) (cost, error) {
-	config, err := b.writeConfig(node, pattern)
+	config, err := b.writeConfig(node, pattern, "")
 	if err != nil {
 		return cost{}, err
 	}

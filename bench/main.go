@@ -87,6 +87,7 @@ type bench struct {
 	dir         string // for binaries and configurations; removed at the end
 	node        string // the stand-in node
 	checks      *healthchecks
+	cluster     *cluster
 	monitor     string // host:port for kubevali's probes
 	supervisors []supervisor
 }
@@ -125,6 +126,9 @@ func (b *bench) prepare(ctx context.Context, kubevali string) (err error) {
 	if b.checks, err = newHealthchecks(b.dir); err != nil {
 		return err
 	}
+	if b.cluster, err = newCluster(b.dir); err != nil {
+		return err
+	}
 	if b.monitor, err = freeAddress(); err != nil {
 		return err
 	}
@@ -148,7 +152,7 @@ func (b *bench) prepare(ctx context.Context, kubevali string) (err error) {
 		name:   kubevaliName,
 		binary: kubevali,
 		argv: func(node []string) ([]string, error) {
-			config, err := b.writeConfig(node, "")
+			config, err := b.writeConfig(node, "", "")
 			return []string{kubevali, "--config", config}, err
 		},
 	})
@@ -159,7 +163,20 @@ func (b *bench) kubevali() supervisor {
 	return b.supervisors[len(b.supervisors)-1]
 }
 
+// kubevaliInCluster is kubevali with all that asks the Kubernetes API turned on.
+func (b *bench) kubevaliInCluster() supervisor {
+	s := b.kubevali()
+	s.argv = func(node []string) ([]string, error) {
+		config, err := b.writeConfig(node, "", inCluster)
+		return []string{s.binary, "--config", config}, err
+	}
+	return s
+}
+
 func (b *bench) close() {
+	if b.cluster != nil {
+		b.cluster.close()
+	}
 	if b.checks != nil {
 		b.checks.close()
 	}
@@ -179,7 +196,7 @@ func build(ctx context.Context, output, pkg string) error {
 // command is a run of argv with what kubevali needs around it, that ends with ctx at the latest.
 func (b *bench) command(ctx context.Context, argv []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "POD_NAME=bench-0", "SSL_CERT_FILE="+b.checks.certificate)
+	cmd.Env = append(os.Environ(), "POD_NAME=bench-0", "POD_NAMESPACE=bench", "KUBECONFIG="+b.cluster.kubeconfig, "SSL_CERT_FILE="+b.checks.certificate)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
 	return cmd

@@ -19,7 +19,8 @@ func (a *app) validateCommand() *cobra.Command {
 		Use:   "validate",
 		Short: "Check the configuration; touch nothing",
 		Long: `Check the configuration: its keys and values, the syntax of every template and, where POD_NAME says which pod this
-is, what the templates render to. Root secrets are not needed, and nothing is touched.`,
+is, what the templates render to, with placeholders for what the Kubernetes API would answer. Root secrets are not needed,
+and nothing is touched.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.validate() },
 	}
@@ -33,7 +34,8 @@ func (a *app) validate() error {
 	if err := render.Check(cfg); err != nil {
 		return err
 	}
-	facts, err := a.facts("", "")
+	// Nor need he have the cluster, or have created the Service.
+	facts, err := a.facts("", "", render.Placeholders{})
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (a *app) probe(ctx context.Context, kind, listen string) error {
 		if err != nil {
 			return err
 		}
-		facts, err := a.facts("", "")
+		facts, err := a.facts("", "", nil)
 		if err != nil {
 			return err
 		}

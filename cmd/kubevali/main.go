@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
 
@@ -54,7 +55,7 @@ func hintOf(err error) string {
 	case errors.As(err, &h):
 		return h.hint
 	}
-	return ""
+	return kube.Hint(err)
 }
 
 // hinted adds a hint to an error.
@@ -64,3 +65,6 @@ type hinted struct {
 }
 
 func (h hinted) Unwrap() error { return h.error }
+
+// Hint is for templates whose question to the cluster it answers.
+func (h hinted) Hint() string { return h.hint }

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	pings VAR [ANSWER]        start a healthchecks server; its address goes into VAR, its pings into the file "pings".
 //	                          ANSWER is ok (default), notfound, status CODE, hang, reset or redirect
 //	bigfile FILE BYTES        create a file of that size
+//	kubeapi                   start a Kubernetes API server, see cmdKubeAPI
 //	setroot VAR               put a root secret into VAR
 //
 // Neither that root secret nor keys derived from it may turn up in what the scripts print or in files other than those
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOSTNAME", "")
+			env.Setenv("KUBECONFIG", "")
 			env.Defer(func() { known.checkFiles(env.T().(checked).T, env.WorkDir) })
 			return nil
 		},
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"httpwait": cmdHTTPWait,
 			"pings":    cmdPings,
 			"bigfile":  cmdBigFile,
+			"kubeapi":  cmdKubeAPI,
 			"setroot":  func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], rootSecret()) },
 		},
 	})

@@ -21,6 +21,7 @@ const (
 type renderFlags struct {
 	podFlags
 	replicas int
+	offline  offlineFlag
 	output   renderFormat
 }
 
@@ -32,13 +33,17 @@ func (a *app) renderCommand() *cobra.Command {
 		Long: `Show what a pod would run: its command, environment, files and health settings. Nothing is touched.
 
 With --replicas N it shows the pods NAME-0 to NAME-(N-1), NAME being that of --pod or of this pod without its ordinal,
-and fails when two of them would get in each other's way.`,
+and fails when two of them would get in each other's way.
+
+Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG, where the pods must exist, or with
+--offline by placeholders.`,
 		Example: `  kubevali render -c kubevali.yaml --pod geth-2
   kubevali render -c kubevali.yaml --pod geth-0 --replicas 5 -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.render(flags) },
 	}
 	flags.add(c)
+	flags.offline.add(c)
 	c.Flags().IntVar(&flags.replicas, "replicas", 0, "show this many pods, from ordinal 0")
 	c.Flags().VarP(choice[renderFormat]{&flags.output, []renderFormat{renderText, renderJSON}}, "output", "o", "how to show it")
 	return c
@@ -49,7 +54,7 @@ func (a *app) render(flags renderFlags) error {
 	if err != nil {
 		return err
 	}
-	facts, err := a.facts(flags.pod, flags.namespace)
+	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(flags.offline))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -104,13 +105,14 @@ func (a *app) load() (*config.Config, error) {
 	return cfg, nil
 }
 
-// facts are this pod's, with the flags' values over the environment's.
-func (a *app) facts(pod, namespace string) (render.Facts, error) {
+// facts are this pod's, with the flags' values over the environment's. cluster may be nil.
+func (a *app) facts(pod, namespace string, cluster render.Cluster) (render.Facts, error) {
 	facts, err := render.FactsFromEnviron(a.environ)
 	if err != nil {
 		return facts, err
 	}
 	facts.Keys = a.keys
+	facts.Cluster = cluster
 	if namespace != "" {
 		facts = facts.InNamespace(namespace)
 	}
@@ -118,4 +120,14 @@ func (a *app) facts(pod, namespace string) (render.Facts, error) {
 		facts = facts.ForPod(pod)
 	}
 	return facts, nil
+}
+
+// getenv is os.Getenv for the environment that the commands see.
+func (a *app) getenv(name string) string {
+	for _, entry := range a.environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -12,11 +13,13 @@ import (
 
 type runFlags struct {
 	dryRun      bool
+	offline     offlineFlag
 	watchConfig bool
 }
 
 func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the node's command and exit; touch nothing")
+	f.offline.add(c)
 	c.Flags().BoolVarP(&f.watchConfig, "watch-config", "w", false,
 		"restart the node when the configuration changes its plan")
 }
@@ -48,32 +51,24 @@ func (a *app) noNode(args []string) error {
 
 func (a *app) runNode(flags runFlags) error {
 	a.runsNode = true
-	// Asked for once only: random values of templates are to stay the same as long as the node runs.
-	facts := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "") })
-	load := func() (*render.Plan, error) {
-		cfg, err := a.load()
-		if err != nil {
-			return nil, err
-		}
-		facts, err := facts()
-		if err != nil {
-			return nil, err
-		}
-		return render.Render(cfg, facts)
-	}
 	if flags.dryRun {
-		return a.dryRun(load)
+		return a.dryRun(flags.offline)
+	}
+	if flags.offline {
+		return hinted{errors.New("--offline is for --dry-run"), "a node needs real addresses"}
 	}
 	reload := entrypoint.ReloadNever
 	if flags.watchConfig {
 		reload = entrypoint.ReloadOnChange
 	}
+	cluster := a.newCluster(entrypoint.ReadWrite, podPatience)
 	var err error
 	a.exitCode, err = entrypoint.Run(entrypoint.Options{
-		Load:       load,
+		Load:       a.loader(cluster),
 		ConfigPath: a.configPath,
 		Reload:     reload,
 		Keys:       a.keys,
+		Cluster:    cluster,
 		Environ:    func() []string { return a.environ },
 		Version:    version(),
 		Log:        a.log,
@@ -81,8 +76,40 @@ func (a *app) runNode(flags runFlags) error {
 	return err
 }
 
-func (a *app) dryRun(load func() (*render.Plan, error)) error {
-	plan, err := load()
+// loader reads the configuration and renders the plan. The facts are gathered only once: random values of templates are
+// to stay the same as long as the node runs.
+func (a *app) loader(cluster *entrypoint.Cluster) entrypoint.Load {
+	gather := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "", cluster) })
+	return func(listen func(string)) (*render.Plan, error) {
+		cfg, err := a.load()
+		if err != nil {
+			return nil, err
+		}
+		facts, err := gather()
+		if err != nil {
+			return nil, err
+		}
+		cluster.Before = func() {
+			withoutCluster := facts
+			withoutCluster.Cluster = nil
+			if address, err := render.RenderListen(cfg, withoutCluster); err == nil {
+				listen(address)
+			}
+		}
+		return render.Render(cfg, facts)
+	}
+}
+
+func (a *app) dryRun(offline offlineFlag) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	facts, err := a.facts("", "", a.cluster(offline))
+	if err != nil {
+		return err
+	}
+	plan, err := render.Render(cfg, facts)
 	if err != nil {
 		return err
 	}

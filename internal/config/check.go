@@ -89,18 +89,6 @@ func checkFiles(f *findings, path string, files []File) {
 	}
 }
 
-func (s *NodeService) check(f *findings) {
-	if s.Enabled {
-		f.warnAt("nodeService.enabled", "this version does not create Services; peers outside the cluster reach the node only "+
-			"through a Service of your own")
-	}
-	if s.Enabled && s.NodePortTemplate.Text == "" {
-		f.failAt("nodeService.nodePortTemplate", &Error{
-			Message: "required, because nodeService.enabled is true", Hint: "such as '{{ add 30333 .Index }}'",
-		})
-	}
-}
-
 func (p *Process) check(f *findings) {
 	const path = "process."
 	if s := syscall.Signal(p.StopSignal); s == syscall.SIGKILL || s == syscall.SIGSTOP {

@@ -49,7 +49,9 @@ func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
 	case *map[string]Template:
 		*to = d.templates(n, path)
 	case *map[string]P2PKey:
-		*to = d.p2pKeys(n, path)
+		*to = sections(d, n, path, DefaultP2PKey())
+	case *map[string]ServicePort:
+		*to = sections(d, n, path, DefaultServicePort())
 	case encoding.TextUnmarshaler:
 		d.word(n, path, to)
 	case *string:
@@ -174,10 +176,10 @@ func (d *decoder) templates(n *yaml.Node, path string) map[string]Template {
 	return templates
 }
 
-// p2pKeys decodes a mapping of names to keys.
-func (d *decoder) p2pKeys(n *yaml.Node, path string) map[string]P2PKey {
-	pairs := d.pairs(n, path, "write NAME: and below it what the key is like, for each")
-	keys := make(map[string]P2PKey, len(pairs))
+// sections decodes a mapping of names to sections, each of which has the defaults.
+func sections[T any](d *decoder, n *yaml.Node, path string, defaults T) map[string]T {
+	pairs := d.pairs(n, path, "write NAME: and below it what it is like, for each")
+	named := make(map[string]T, len(pairs))
 	for _, p := range pairs {
 		at := join(path, p.name)
 		d.locate(p, at)
@@ -185,11 +187,11 @@ func (d *decoder) p2pKeys(n *yaml.Node, path string) map[string]P2PKey {
 		if isNull(value) {
 			value = nil
 		}
-		key := DefaultP2PKey()
-		d.section(value, at, reflect.ValueOf(&key).Elem())
-		keys[p.name] = key
+		section := defaults
+		d.section(value, at, reflect.ValueOf(&section).Elem())
+		named[p.name] = section
 	}
-	return keys
+	return named
 }
 
 func (d *decoder) args(n *yaml.Node, path string) Args {

@@ -151,8 +151,6 @@ func TestOldFileLoadsWithWarnings(t *testing.T) {
 	}
 	const ignored = ": ignored: kubevali's own log goes to stderr and has only a level and an encoding"
 	want := []string{
-		"testdata/v04.yaml:22:12: nodeService.enabled: this version does not create Services; peers outside the cluster " +
-			"reach the node only through a Service of your own",
 		"testdata/v04.yaml:30:3: logging.outputPaths" + ignored,
 		"testdata/v04.yaml:31:3: logging.initialFields" + ignored,
 		"testdata/v04.yaml:32:3: logging.sampling" + ignored,

@@ -154,7 +154,7 @@ func removeKeys(n *yaml.Node, path string, paths map[string]bool) {
 			removeKeys(child, path+"[]", paths)
 		case i%2 == 1:
 			name := n.Content[i-1].Value
-			if path == "p2pKeys" {
+			if path == "p2pKeys" || path == "nodeService.ports" {
 				name = "*"
 			}
 			removeKeys(child, strings.TrimPrefix(path+"."+name, "."), paths)

@@ -69,16 +69,6 @@ type File struct {
 	IfNotExists bool `yaml:"ifNotExists"`
 }
 
-// NodeService describes the Service of this pod alone.
-type NodeService struct {
-	// Create the Service.
-	Enabled bool `yaml:"enabled"`
-	// Take over a Service of this name that something else created.
-	ForceUpdate bool `yaml:"forceUpdate"`
-	// The node port, a number.
-	NodePortTemplate Template `yaml:"nodePortTemplate"`
-}
-
 // Process describes how the node is stopped and restarted.
 type Process struct {
 	// The signal that stops the node gracefully, such as SIGINT. Empty: the one kubevali got.
@@ -162,6 +152,12 @@ func Default() Config {
 	return Config{
 		NodeTemplate: NodeTemplate{ArgStyle: ArgStyleSpace},
 		Fleet:        Fleet{Replicas: Template{Text: "0"}},
+		NodeService: NodeService{
+			Type:                  ServiceNodePort,
+			Owner:                 OwnerStatefulSet,
+			ExternalTrafficPolicy: TrafficLocal,
+			AddressTimeout:        Duration(5 * time.Minute),
+		},
 		Process: Process{
 			StopGracePeriod:   Duration(25 * time.Second),
 			Restart:           RestartNever,

@@ -28,13 +28,9 @@ func eachTemplate(v reflect.Value, yield func(*Template) bool) bool {
 		}
 		return true
 	case *map[string]P2PKey:
-		for _, name := range slices.Sorted(maps.Keys(*at)) {
-			key := (*at)[name]
-			if !eachTemplate(reflect.ValueOf(&key).Elem(), yield) {
-				return false
-			}
-		}
-		return true
+		return eachOfSections(*at, yield)
+	case *map[string]ServicePort:
+		return eachOfSections(*at, yield)
 	}
 	switch {
 	case v.Kind() == reflect.Slice:
@@ -48,6 +44,16 @@ func eachTemplate(v reflect.Value, yield func(*Template) bool) bool {
 			if !eachTemplate(v.Field(i), yield) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+func eachOfSections[T any](named map[string]T, yield func(*Template) bool) bool {
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		section := named[name]
+		if !eachTemplate(reflect.ValueOf(&section).Elem(), yield) {
+			return false
 		}
 	}
 	return true

@@ -27,6 +27,14 @@ type (
 	KeyFormat string
 	// ExistsAction is one of fail, keep and overwrite.
 	ExistsAction string
+	// ServiceType is one of NodePort and LoadBalancer.
+	ServiceType string
+	// ServiceOwner is one of StatefulSet, Pod and None.
+	ServiceOwner string
+	// TrafficPolicy is one of Local and Cluster.
+	TrafficPolicy string
+	// Protocol is one of TCP and UDP.
+	Protocol string
 )
 
 const (
@@ -58,6 +66,19 @@ const (
 	ExistsFail      ExistsAction = "fail"
 	ExistsKeep      ExistsAction = "keep"
 	ExistsOverwrite ExistsAction = "overwrite"
+
+	ServiceNodePort     ServiceType = "NodePort"
+	ServiceLoadBalancer ServiceType = "LoadBalancer"
+
+	OwnerStatefulSet ServiceOwner = "StatefulSet"
+	OwnerPod         ServiceOwner = "Pod"
+	OwnerNone        ServiceOwner = "None"
+
+	TrafficLocal   TrafficPolicy = "Local"
+	TrafficCluster TrafficPolicy = "Cluster"
+
+	TCP Protocol = "TCP"
+	UDP Protocol = "UDP"
 )
 
 // Words lists what may be written.
@@ -93,6 +114,18 @@ func (KeyFormat) Words() []string {
 
 // Words lists what may be written.
 func (ExistsAction) Words() []string { return []string{"fail", "keep", "overwrite"} }
+
+// Words lists what may be written.
+func (ServiceType) Words() []string { return []string{"NodePort", "LoadBalancer"} }
+
+// Words lists what may be written.
+func (ServiceOwner) Words() []string { return []string{"StatefulSet", "Pod", "None"} }
+
+// Words lists what may be written.
+func (TrafficPolicy) Words() []string { return []string{"Local", "Cluster"} }
+
+// Words lists what may be written.
+func (Protocol) Words() []string { return []string{"TCP", "UDP"} }
 
 // UnmarshalText reads one of the words.
 func (s *Stream) UnmarshalText(text []byte) error { return word(s, string(text)) }
@@ -140,6 +173,18 @@ func (f *KeyFormat) UnmarshalText(text []byte) error { return word(f, string(tex
 
 // UnmarshalText reads one of the words.
 func (a *ExistsAction) UnmarshalText(text []byte) error { return word(a, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (t *ServiceType) UnmarshalText(text []byte) error { return word(t, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (o *ServiceOwner) UnmarshalText(text []byte) error { return word(o, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (p *TrafficPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (p *Protocol) UnmarshalText(text []byte) error { return word(p, string(text)) }
 
 // word sets dst to text if that is one of its words; the empty text leaves it as it is.
 func word[T interface {

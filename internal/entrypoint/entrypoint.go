@@ -29,14 +29,19 @@ const CodeFailed = 125
 
 // Options say what to run, and how.
 type Options struct {
-	Load       func() (*render.Plan, error) // reads the configuration and renders this pod's plan
-	ConfigPath string                       // the file behind Load
+	Load       Load
+	ConfigPath string // the file behind Load
 	Reload     Reload
-	Keys       Keys            // what Load rendered with
+	Keys       Keys            // what Load renders with
+	Cluster    *Cluster        // what Load renders with
 	Environ    func() []string // what the node inherits, name=value; asked once Load has taken out root secrets
 	Version    string          // kubevali's own, for the User-Agent of pings
 	Log        logrus.FieldLogger
 }
+
+// Load reads the configuration and renders this pod's plan. Where that takes a question to the cluster, which may be long
+// in answering, it calls listen with the address of the monitor before, so that probes are answered meanwhile.
+type Load func(listen func(address string)) (*render.Plan, error)
 
 // Reload says what a change of the configuration file means to a running node.
 type Reload int
@@ -49,16 +54,18 @@ const (
 // Run runs the node that Load plans until it has ended for good and returns the exit code for this process: the node's
 // own, 128+n where signal n ended it, or, with an error, CodeFailed or the code of a *supervise.StartError.
 func Run(o Options) (code int, err error) {
-	r := &runner{Options: o, supervisor: supervise.New(o.Log)}
+	r := &runner{Options: o, supervisor: supervise.New(o.Log), service: serviceKeeper{cluster: o.Cluster}}
 	defer r.supervisor.Close()
+	defer r.service.close()
+	r.Cluster.ctx = r.supervisor.Stopping()
 	defer r.Keys.wipe()
 	defer r.closeMonitor()
 	if o.Reload == ReloadOnChange {
 		r.config = newConfigFile(o.ConfigPath)
 	}
-	plan, err := o.Load()
+	plan, err := o.Load(r.listenEarly)
 	if err != nil {
-		return CodeFailed, err
+		return r.failed(err)
 	}
 	r.environ = o.Environ()
 	return r.run(plan)
@@ -69,8 +76,9 @@ type runner struct {
 	Options
 	environ    []string
 	supervisor *supervise.Supervisor
-	config     *configFile             // nil unless it is watched
-	monitor    *monitorServer          // nil while there is none
+	config     *configFile    // nil unless it is watched
+	monitor    *monitorServer // nil while there is none
+	service    serviceKeeper
 	session    atomic.Pointer[session] // what the monitor tells of
 	restarted  atomic.Int64            // how often the node was started anew without a change of plan
 	shrink     sync.Once               // at the first start of the node
@@ -106,17 +114,13 @@ func (r *runner) carryOut(plan *render.Plan) (int, error) {
 	if err == nil {
 		err = context.Cause(r.supervisor.Stopping())
 	}
-	var interrupt *supervise.Interrupt
-	if errors.As(err, &interrupt) {
-		r.Log.Infof("Not starting the node: %v", interrupt)
-		return 128 + int(interrupt.Signal), nil
-	}
 	if err != nil {
-		return startCode(err), err
+		return r.failed(err)
 	}
 	if r.config == nil {
 		r.Keys.wipe() // no other plan will ask
 	}
+	r.Cluster.close()
 	s, err := newSession(r, plan)
 	if err != nil {
 		return CodeFailed, err
@@ -124,6 +128,15 @@ func (r *runner) carryOut(plan *render.Plan) (int, error) {
 	r.session.Store(s)
 	defer s.close()
 	return s.run()
+}
+
+// failed is what becomes of an error before the node's start. Where a signal asked to stop, that is the reason.
+func (r *runner) failed(err error) (int, error) {
+	if interrupt := r.interrupted(); interrupt != nil {
+		r.Log.Infof("Not starting the node: %v", interrupt)
+		return 128 + int(interrupt.Signal), nil
+	}
+	return startCode(err), err
 }
 
 // interrupted returns the signal that asked to stop, or nil.

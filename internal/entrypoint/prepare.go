@@ -22,6 +22,9 @@ func (r *runner) prepare(plan *render.Plan) error {
 		return err
 	}
 	stopping := r.supervisor.Stopping()
+	if err := r.service.keep(stopping, plan.Service); err != nil {
+		return err
+	}
 	for _, f := range plan.Files {
 		if stopping.Err() != nil {
 			return context.Cause(stopping)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (f *configFile) wait(ctx context.Context) error {
 // watchConfig ends the session once the configuration makes another plan that can be started.
 func (s *session) watchConfig() {
 	for s.config.wait(s.ctx) == nil {
-		next, err := s.Load()
+		next, err := s.Load(func(string) {}) // the probes are served already
 		if err == nil {
 			err = s.check(next)
 		}
@@ -67,7 +68,7 @@ func (s *session) watchConfig() {
 				s.Log.Error(strings.TrimRight(line, "\n"))
 			}
 		case next.Equal(s.plan):
-			s.Log.Info("The configuration changed, but the node's plan did not")
+			s.updateService(next.Service)
 		default:
 			s.Log.Info("The configuration changed: stopping the node to start it anew")
 			s.live.Stopping("the configuration changed")
@@ -75,4 +76,17 @@ func (s *session) watchConfig() {
 			return
 		}
 	}
+}
+
+// updateService carries out what is left of a change that is nothing to the node.
+func (s *session) updateService(next *render.Service) {
+	if reflect.DeepEqual(s.service.last, next) {
+		s.Log.Info("The configuration changed, but the node's plan did not")
+		return
+	}
+	s.Log.Info("The configuration changed, but only the Service's part of the plan did: the node goes on")
+	if err := s.service.keep(s.supervisor.Stopping(), next); err != nil && s.interrupted() == nil {
+		s.Log.Error(err)
+	}
+	s.Cluster.close()
 }

@@ -39,6 +39,13 @@ func (r *runner) listen(addr string) error {
 	return nil
 }
 
+// listenEarly is listen, for as long as the node is not prepared yet. What is wrong with the address is found again then.
+func (r *runner) listenEarly(addr string) {
+	if err := r.listen(addr); err != nil {
+		r.Log.Debugf("No probes yet: %v", err)
+	}
+}
+
 func (r *runner) closeMonitor() {
 	if r.monitor == nil {
 		return

@@ -6,13 +6,16 @@ import (
 )
 
 // fieldNames is what data has.
-var fieldNames = []string{".Index", ".Pod.Name", ".Pod.Namespace", ".Node.Name", ".Env.NAME"}
+var fieldNames = []string{".Index", ".Pod.Name", ".Pod.Namespace", ".Node.Name", ".Env.NAME", ".Service.Address",
+	".Service.NodePort NAME", ".Service.Port NAME"}
 
 // data is what templates see as the dot.
 type data struct {
 	facts   *Facts
+	lookups *lookups
 	secrets *secrets
 	index   func() (int, error)
+	service func() (serviceData, error)
 	env     map[string]any // nil until it is asked for
 }
 
@@ -26,7 +29,15 @@ func (d *data) Index() (int, error) { return d.index() }
 func (d *data) Pod() podData { return podData{d.facts.Pod, d.facts.Namespace} }
 
 // Node is the Kubernetes node.
-func (d *data) Node() nodeData { return nodeData{d.facts.Node} }
+func (d *data) Node() nodeData { return nodeData{d.lookups} }
+
+// Service is the pod's own Service.
+func (d *data) Service() (serviceData, error) { return d.service() }
+
+func serviceTooEarly() (serviceData, error) {
+	return serviceData{}, &failure{"the Service cannot be asked for here", "it is settled after nodeTemplate.index, " +
+		"monitor.listen, p2pKeys and nodeService itself"}
+}
 
 // Env is the environment without root secrets, in the type that sprig's functions for dictionaries take.
 func (d *data) Env() map[string]any {
@@ -53,11 +64,6 @@ func (p podData) Name() (string, error) {
 
 func (p podData) Namespace() string { return p.namespace }
 
-type nodeData struct{ name string }
+type nodeData struct{ lookups *lookups }
 
-func (n nodeData) Name() (string, error) {
-	if n.name == "" {
-		return "", &failure{"the Kubernetes node's name is not known", "set NODE_NAME from the field spec.nodeName"}
-	}
-	return n.name, nil
-}
+func (n nodeData) Name() (string, error) { return n.lookups.node() }

@@ -14,18 +14,20 @@ import (
 // engine compiles the templates of one configuration and executes them for one pod. It collects their errors rather
 // than returning them, so that an operator sees all of them at once. An engine is for one goroutine.
 type engine struct {
-	facts     Facts
-	data      data
-	secrets   secrets
-	keys      *keyring // nil: the keys are not settled yet
-	budget    *budget
-	errs      config.Errors
-	exhausted bool              // errSteps is in errs
-	sources   []config.Template // sources[n] is the template that is parsed under the name "#n"
-	funcs     map[string]any    // the library; nil until a template calls a function
-	ready     map[string]bool   // functions that set has
-	set       *template.Template
-	leaves    map[config.Template]*template.Template // nil: it did not compile
+	facts      Facts
+	lookups    *lookups
+	data       data
+	secrets    secrets
+	keys       *keyring // nil: the keys are not settled yet
+	budget     *budget
+	errs       config.Errors
+	exhausted  bool              // errSteps is in errs
+	lookupErrs []*failure        // of lookups, that are in errs
+	sources    []config.Template // sources[n] is the template that is parsed under the name "#n"
+	funcs      map[string]any    // the library; nil until a template calls a function
+	ready      map[string]bool   // functions that set has
+	set        *template.Template
+	leaves     map[config.Template]*template.Template // nil: it did not compile
 
 	// What is being executed.
 	current *template.Template
@@ -50,7 +52,8 @@ func newEngine(cfg *config.Config, facts Facts, b *budget) *engine {
 func (e *engine) renderFor(cfg *config.Config, facts Facts) {
 	e.facts = facts
 	e.secrets = secretsOf(cfg)
-	e.data = data{facts: &e.facts, secrets: &e.secrets, index: facts.index}
+	e.lookups = newLookups(&e.facts)
+	e.data = data{facts: &e.facts, lookups: e.lookups, secrets: &e.secrets, index: facts.index, service: serviceTooEarly}
 }
 
 // isPlain reports whether a text is its own rendering.

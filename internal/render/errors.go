@@ -118,6 +118,9 @@ func (e *engine) reportExecution(source config.Template, err error) {
 	if errors.Is(err, errReported) || errors.Is(err, errSteps) && e.exhausted {
 		return
 	}
+	if e.reportedBefore(err) {
+		return
+	}
 	e.exhausted = e.exhausted || errors.Is(err, errSteps)
 	at, line, action, message := e.innermost(err)
 	if at == nil {
@@ -128,6 +131,18 @@ func (e *engine) reportExecution(source config.Template, err error) {
 		f = e.explain(action, message)
 	}
 	e.report(*at, line, f)
+}
+
+// reportedBefore recognizes what went wrong with the cluster: one report is enough, however many templates it is in the
+// way of.
+func (e *engine) reportedBefore(err error) bool {
+	var f *failure
+	if !errors.As(err, &f) || !slices.Contains(e.lookups.problems, f) {
+		return false
+	}
+	before := slices.Contains(e.lookupErrs, f)
+	e.lookupErrs = append(e.lookupErrs, f)
+	return before
 }
 
 // innermost takes apart the error of the template where execution stopped. at is nil when it is not known.

@@ -19,7 +19,7 @@ import (
 type Facts struct {
 	Pod       string            // the pod's name; empty when not known
 	Namespace string            // the pod's namespace
-	Node      string            // the name of the Kubernetes node; empty when not known
+	Node      string            // the name of the Kubernetes node; empty: the cluster is asked
 	Env       map[string]string // the environment that templates see
 	Seed      [32]byte          // all random values come from it
 	Now       time.Time         // what templates take for the present
@@ -27,6 +27,8 @@ type Facts struct {
 	// NamespaceGuessed says that nobody told the namespace. No key is derived from a guess.
 	NamespaceGuessed bool
 
+	// Cluster is the Kubernetes cluster; nil: templates that ask it fail.
+	Cluster Cluster
 	// Keys knows the public identities of P2P keys; nil: templates that ask for one fail.
 	Keys Keys
 	// LookupHost resolves a host name. It is asked only by templates that call getHostByName; nil: they fail.
@@ -70,8 +72,11 @@ func FactsFromEnviron(environ []string) (Facts, error) {
 }
 
 // ForPod returns the same facts for another pod of the fleet, whose environment says so too. Its random values are
-// others.
+// others, and the Kubernetes node that it is on is not known.
 func (f Facts) ForPod(name string) Facts {
+	if f.Pod != "" && f.Pod != name {
+		f.Node = ""
+	}
 	f.Pod = name
 	return f.withEnv("POD_NAME", name).withEnv("HOSTNAME", name)
 }

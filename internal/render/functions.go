@@ -58,19 +58,8 @@ func (e *engine) library() map[string]any {
 	})
 	e.addRandom(funcs)
 	e.addKeys(funcs)
-	addCluster(funcs)
+	e.addCluster(funcs)
 	return funcs
-}
-
-// addCluster sets the functions that ask the Kubernetes API. It is the facts that will answer them, as they answer
-// getHostByName.
-func addCluster(funcs map[string]any) {
-	for _, name := range []string{"getRandomNodeIP", "getNodeIPWithIndex", "nodeExternalIP", "nodeAddress"} {
-		funcs[name] = func(...any) (string, error) {
-			return "", &failure{name + ": this version of kubevali cannot ask the cluster for addresses",
-				"set a variable from the field status.hostIP and read it with env"}
-		}
-	}
 }
 
 // printf is fmt.Sprintf, but fails where that would put an error such as %!d(string=2) into the text.

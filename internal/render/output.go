@@ -52,8 +52,24 @@ type (
 		ExpectInLog string              `json:"expectInLog"`
 	}
 	serviceJSON struct {
-		NodePort    int  `json:"nodePort"`
-		ForceUpdate bool `json:"forceUpdate"`
+		Name                  string               `json:"name"`
+		Type                  config.ServiceType   `json:"type"`
+		NodePort              int                  `json:"nodePort"` // of the first port; 0: the cluster chooses
+		Ports                 []servicePortJSON    `json:"ports"`
+		Owner                 config.ServiceOwner  `json:"owner"`
+		ExternalTrafficPolicy config.TrafficPolicy `json:"externalTrafficPolicy"`
+		LoadBalancerClass     string               `json:"loadBalancerClass"`
+		Labels                map[string]string    `json:"labels"`
+		Annotations           map[string]string    `json:"annotations"`
+		AddressTimeout        string               `json:"addressTimeout"`
+		ForceUpdate           bool                 `json:"forceUpdate"`
+	}
+	servicePortJSON struct {
+		Name       string          `json:"name"`
+		Protocol   config.Protocol `json:"protocol"`
+		Port       int             `json:"port"`
+		NodePort   int             `json:"nodePort"`
+		TargetPort int             `json:"targetPort"`
 	}
 	processJSON struct {
 		StopSignal        string                 `json:"stopSignal"`
@@ -110,7 +126,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		WorkingDir: p.WorkingDir,
 		Files:      files,
 		Keys:       keys,
-		Service:    (*serviceJSON)(p.Service),
+		Service:    p.Service.json(),
 		Process:    p.Process.json(),
 		Watchlog:   p.Watchlog.json(),
 		Monitor:    monitorJSON(p.Monitor),
@@ -152,6 +168,29 @@ func (k Key) owner() string {
 		return ""
 	}
 	return config.Owner{UID: k.Owner.UID, GID: k.Owner.GID, IsSet: true}.String()
+}
+
+func (s *Service) json() *serviceJSON {
+	if s == nil {
+		return nil
+	}
+	ports := make([]servicePortJSON, len(s.Ports))
+	for i, port := range s.Ports {
+		ports[i] = servicePortJSON(port)
+	}
+	return &serviceJSON{
+		Name:                  s.Name,
+		Type:                  s.Type,
+		NodePort:              s.Ports[0].NodePort,
+		Ports:                 ports,
+		Owner:                 s.Owner,
+		ExternalTrafficPolicy: s.ExternalTrafficPolicy,
+		LoadBalancerClass:     s.LoadBalancerClass,
+		Labels:                s.Labels,
+		Annotations:           s.Annotations,
+		AddressTimeout:        duration(s.AddressTimeout),
+		ForceUpdate:           s.ForceUpdate,
+	}
 }
 
 func (c Process) json() processJSON {
@@ -236,9 +275,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	for _, k := range p.Keys {
 		k.writeText(&b)
 	}
-	if p.Service != nil {
-		fmt.Fprintf(&b, "# service with node port %d\n", p.Service.NodePort)
-	}
+	p.Service.writeText(&b)
 	p.Watchlog.writeText(&b)
 	if p.Monitor.Listen != "" {
 		fmt.Fprintf(&b, "# probes at %s\n", printed(p.Monitor.Listen))
@@ -273,6 +310,24 @@ func (k Key) writeText(b *bytes.Buffer) {
 	}
 	if k.ExpectInLog != "" {
 		fmt.Fprintf(b, ", expecting %q", k.ExpectInLog)
+	}
+	b.WriteString("\n")
+}
+
+func (s *Service) writeText(b *bytes.Buffer) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(b, "# service %s (%s):", printed(s.Name), s.Type)
+	for i, port := range s.Ports {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		nodePort := "a node port that the cluster chooses"
+		if port.NodePort != 0 {
+			nodePort = fmt.Sprintf("node port %d", port.NodePort)
+		}
+		fmt.Fprintf(b, " %s %d/%s on %s", port.Name, port.Port, port.Protocol, nodePort)
 	}
 	b.WriteString("\n")
 }

@@ -46,12 +46,6 @@ type File struct {
 // private reports whether a file's content must not be shown: it can be a secret, since it is random or kept from others.
 func (f File) private() bool { return f.IfNotExists || f.Mode&0o004 == 0 }
 
-// Service is the Service of this pod alone.
-type Service struct {
-	NodePort    int
-	ForceUpdate bool
-}
-
 // Process says how the node is stopped and restarted, see config.Process.
 type Process struct {
 	StopSignal        syscall.Signal // 0: the one that kubevali got
@@ -91,7 +85,8 @@ type Monitor struct {
 }
 
 // Equal reports whether both plans run the same node in the same way. The content of files that are written only once
-// does not count: it may be random. Neither does the Service, which the node knows nothing of.
+// does not count: it may be random. Neither does the Service: what the node knows of it
+// is in its command and files, and the rest can change while it runs.
 func (p *Plan) Equal(q *Plan) bool {
 	a, patternA := p.compared()
 	b, patternB := q.compared()
@@ -152,18 +147,24 @@ func CheckFleet(plans []*Plan) error {
 }
 
 func sharedPorts(plans []*Plan) (errs []error) {
-	holders := make(map[int]*Plan)
+	type socket struct {
+		protocol config.Protocol
+		port     int
+	}
+	holders := make(map[socket]*Plan)
 	for _, p := range plans {
 		if p.Service == nil {
 			continue
 		}
-		port := p.Service.NodePort
-		if holder := holders[port]; holder != nil {
-			errs = append(errs, fmt.Errorf("nodeService.nodePortTemplate: pods %s and %s would both get node port %d; "+
-				"let it depend on .Index", holder.Pod, p.Pod, port))
-			continue
+		for _, port := range p.Service.Ports {
+			socket := socket{port.Protocol, port.NodePort}
+			if holder := holders[socket]; holder != nil && port.NodePort != 0 {
+				errs = append(errs, fmt.Errorf("nodeService: pods %s and %s would both get node port %d/%s; "+
+					"let it depend on .Index", holder.Pod, p.Pod, port.NodePort, port.Protocol))
+				continue
+			}
+			holders[socket] = p
 		}
-		holders[port] = p
 	}
 	return errs
 }

@@ -91,7 +91,24 @@ func TestMarshalJSON(t *testing.T) {
   ],
   "keys": [],
   "service": {
+    "name": "sts-2",
+    "type": "NodePort",
     "nodePort": 30335,
+    "ports": [
+      {
+        "name": "p2p",
+        "protocol": "TCP",
+        "port": 30333,
+        "nodePort": 30335,
+        "targetPort": 30335
+      }
+    ],
+    "owner": "StatefulSet",
+    "externalTrafficPolicy": "Local",
+    "loadBalancerClass": "",
+    "labels": {},
+    "annotations": {},
+    "addressTimeout": "5m",
     "forceUpdate": false
   },
   "process": {
@@ -157,7 +174,7 @@ func TestWriteText(t *testing.T) {
 #   | one
 #   | "two\rthree"
 # file /data/empty (0644, 0 bytes)
-# service with node port 30335
+# service sts-2 (NodePort): p2p 30333/TCP on node port 30335
 # watchlog "Imported" matching "n=(?P<n>\\d+)", failing on "FATAL", at least every 10m, healthcheck 1111…
 # probes at :49944
 printf '<%s>' 'a b' --name 'it'\''s 2'

@@ -33,12 +33,12 @@ func (p *planner) plan() *Plan {
 	plan.Monitor = Monitor{Listen: p.listen()} // without keys, which RenderListen does not have
 	plan.Keys = p.settleKeys()                 // before everything that may ask for them
 	p.expect(plan.Keys)
+	plan.Service = p.settleService()
 	plan.Command = p.command()
 	plan.Env = p.environment()
 	plan.UnsetEnv = p.unsetEnv()
 	plan.WorkingDir = p.word(p.cfg.NodeTemplate.WorkingDir)
 	plan.Files = p.files(plan.Keys)
-	plan.Service = p.service()
 	plan.Process = process(p.cfg.Process)
 	plan.Watchlog = p.watchlog()
 	plan.Healthchecks = Healthchecks{
@@ -166,17 +166,6 @@ func mode(m config.FileMode) fs.FileMode {
 	}
 	return fs.FileMode(m)
 }
-
-func (p *planner) service() *Service {
-	cfg := p.cfg.NodeService
-	if !cfg.Enabled {
-		return nil
-	}
-	port, _ := p.number(cfg.NodePortTemplate, 1, maxPort, "such as '{{ add 30333 .Index }}'")
-	return &Service{NodePort: port, ForceUpdate: cfg.ForceUpdate}
-}
-
-const maxPort = 65535
 
 func process(cfg config.Process) Process {
 	return Process{

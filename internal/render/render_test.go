@@ -238,7 +238,11 @@ nodeStderr: stderr
 			{Path: "/data/7/jwt", Content: jwt, Mode: 0o600, IfNotExists: true},
 			{Path: "/data/conf", Content: []byte("index 7"), Mode: 0o644},
 		},
-		Service: &render.Service{NodePort: 30340, ForceUpdate: true},
+		Service: &render.Service{
+			Namespace: "chains", Name: "sts-2", Type: "NodePort", Ports: []render.ServicePort{{"p2p", "TCP", 30333, 30340, 30340}},
+			Owner: "StatefulSet", ExternalTrafficPolicy: "Local", Labels: map[string]string{}, Annotations: map[string]string{},
+			AddressTimeout: 5 * time.Minute, ForceUpdate: true,
+		},
 		Process: render.Process{
 			StopSignal: syscall.SIGINT, StopGracePeriod: 2 * time.Minute,
 			Restart: config.RestartNever, RestartBackoff: time.Second, RestartBackoffMax: time.Minute, RestartMaxTries: 10,
@@ -377,7 +381,8 @@ func expectText(t testing.TB, text string, wants ...string) {
 func TestEveryFunctionIsPure(t *testing.T) {
 	names := append(slices.Collect(maps.Keys(sprig.TxtFuncMap())),
 		"randHex", "podOrdinal", "readFile", "include", "required", "print", "html", "js", "urlquery", "index", "len", "eq", "call", "not",
-		"keyPath", "peerID", "enode", "cometNodeID", "peers", "eachPeer")
+		"keyPath", "peerID", "enode", "cometNodeID", "peers", "eachPeer",
+		"nodeExternalIP", "nodeExternalIP6", "nodeAddress", "getRandomNodeIP", "getNodeIPWithIndex", "multiaddr")
 	for _, name := range names {
 		if name == "derivePassword" {
 			continue // it is only slow

@@ -131,8 +131,12 @@ func setDefaults(section *jsonschema.Schema, defaults reflect.Value) {
 			setDefaults(property, defaults.Field(i))
 			continue
 		}
-		if t.Field(i).Type == reflect.TypeFor[map[string]config.P2PKey]() {
+		switch defaults.Field(i).Interface().(type) {
+		case map[string]config.P2PKey:
 			setDefaults(property.AdditionalProperties, reflect.ValueOf(config.DefaultP2PKey()))
+			continue
+		case map[string]config.ServicePort:
+			setDefaults(property.AdditionalProperties, reflect.ValueOf(config.DefaultServicePort()))
 			continue
 		}
 		property.Default = plain(defaults.Field(i).Interface())
@@ -142,7 +146,7 @@ func setDefaults(section *jsonschema.Schema, defaults reflect.Value) {
 // plain returns a default as it would stand in the file, nil for an empty one.
 func plain(value any) any {
 	switch v := value.(type) {
-	case bool, int, []config.Stream:
+	case bool, int, []config.Stream, []config.Protocol:
 		return v
 	case config.Template:
 		return plain(v.Text)

@@ -1,0 +1,63 @@
+package kube_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/kube"
+)
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// environ is an environment that holds these variables and no others.
+func environ(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func clientFor(t *testing.T, kubeconfig string, o kube.Options) *kube.Client {
+	t.Helper()
+	cluster, err := kube.Locate(environ("KUBECONFIG", kubeconfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kube.NewClient(cluster, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// checkError checks that an error and its hint contain what they should.
+func checkError(t *testing.T, err error, message, hint string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), message) {
+		t.Errorf("error %v\nwant    %s", err, message)
+	}
+	if got := kube.Hint(err); !strings.Contains(got, hint) || hint == "" && got != "" {
+		t.Errorf("hint %q\nwant %q", got, hint)
+	}
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it did not come true within 30 s")
+		}
+	}
+}

@@ -1,0 +1,393 @@
+package kube_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/kube"
+)
+
+// The tests in this file run against the real cluster of the kubeconfig that KUBEVALI_TEST_KUBECONFIG names, as a user
+// who may do everything there. They need kubectl.
+
+type realCluster struct {
+	t          *testing.T
+	kubeconfig string
+	namespace  string
+	client     *kube.Client
+}
+
+func newRealCluster(t *testing.T) *realCluster {
+	t.Helper()
+	kubeconfig := os.Getenv("KUBEVALI_TEST_KUBECONFIG")
+	if kubeconfig == "" {
+		t.Skip("KUBEVALI_TEST_KUBECONFIG names no kubeconfig")
+	}
+	r := &realCluster{t: t, kubeconfig: kubeconfig}
+	r.client = r.as(kubeconfig)
+	r.namespace = fmt.Sprintf("kubevali-client-%d", time.Now().UnixNano())
+	r.kubectl("", "create", "namespace", r.namespace)
+	t.Cleanup(func() { r.kubectl("", "delete", "namespace", r.namespace, "--wait=false") })
+	return r
+}
+
+func (r *realCluster) as(kubeconfig string) *kube.Client {
+	r.t.Helper()
+	client := clientFor(r.t, kubeconfig, kube.Options{})
+	r.t.Cleanup(client.Close)
+	return client
+}
+
+func (r *realCluster) kubectl(stdin string, args ...string) string {
+	r.t.Helper()
+	cmd := exec.Command("kubectl", append([]string{"--kubeconfig", r.kubeconfig, "-n", r.namespace}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// pod makes a pod that a StatefulSet could have made. It never runs, since there is no such image.
+func (r *realCluster) pod(name string) {
+	r.t.Helper()
+	r.kubectl(fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"labels":{"statefulset.kubernetes.io/pod-name":%[1]q,"app":"x"}},
+		"spec":{"terminationGracePeriodSeconds":0,"containers":[{"name":"x","image":"localhost/none:1","imagePullPolicy":"Never"}]}}`, name), "create", "-f", "-")
+}
+
+func (r *realCluster) spec(pod string, ports ...kube.ServicePort) kube.ServiceSpec {
+	return kube.ServiceSpec{
+		Namespace: r.namespace, Name: pod, Pod: pod, Type: kube.NodePort, Ports: ports,
+		Owner: kube.OwnedByPod, ExternalTrafficPolicy: "Local",
+	}
+}
+
+func (r *realCluster) apply(s kube.ServiceSpec, want kube.Outcome) kube.Service {
+	r.t.Helper()
+	svc, outcome, err := r.client.Apply(r.t.Context(), s)
+	if err != nil {
+		r.t.Fatalf("Apply: %v (hint: %s)", err, kube.Hint(err))
+	}
+	if outcome != want {
+		r.t.Errorf("Apply: %v, want %v", outcome, want)
+	}
+	return svc
+}
+
+// settled checks that another Apply of the same finds nothing to do.
+func (r *realCluster) settled(s kube.ServiceSpec) kube.Service {
+	r.t.Helper()
+	return r.apply(s, kube.Unchanged)
+}
+
+func (r *realCluster) field(name, path string) string {
+	r.t.Helper()
+	return r.kubectl("", "get", "service", name, "-o", "jsonpath="+path)
+}
+
+func (r *realCluster) fails(s kube.ServiceSpec, message, hint string) {
+	r.t.Helper()
+	_, _, err := r.client.Apply(r.t.Context(), s)
+	checkError(r.t, err, message, hint)
+}
+
+func port(name, protocol string, port, nodePort, targetPort int) kube.ServicePort {
+	return kube.ServicePort{Name: name, Protocol: protocol, Port: port, NodePort: nodePort, TargetPort: targetPort}
+}
+
+func TestRealChosenPorts(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+	first := r.apply(s, kube.Created).Ports[0]
+	if first.NodePort == 0 || first.TargetPort != first.NodePort || first.Port != 30303 {
+		t.Errorf("one chosen port: %+v", first)
+	}
+	r.settled(s)
+
+	s.Ports = append(s.Ports, port("p2p-udp", "UDP", 30303, 0, 0))
+	both := r.apply(s, kube.Updated).Ports
+	if len(both) != 2 || both[0] != first || both[1].NodePort != first.NodePort || both[1].TargetPort != first.NodePort {
+		t.Errorf("UDP added to %+v: %+v", first, both)
+	}
+	r.settled(s)
+
+	s.Ports[0].Name, s.Ports[1].Name = "a", "b"
+	if renamed := r.apply(s, kube.Updated).Ports; renamed[0].NodePort != first.NodePort {
+		t.Errorf("renamed: %+v", renamed)
+	}
+	s.Ports = []kube.ServicePort{port("rpc", "TCP", 8545, 0, 8545)}
+	if other := r.apply(s, kube.Updated).Ports; len(other) != 1 || other[0].TargetPort != 8545 || other[0].NodePort == 0 {
+		t.Errorf("another port: %+v", other)
+	}
+	r.settled(s)
+
+	r.pod("geth-1")
+	s = r.spec("geth-1", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
+	if both := r.apply(s, kube.Created).Ports; both[0].NodePort != both[1].NodePort || both[1].TargetPort != both[1].NodePort {
+		t.Errorf("both created: %+v", both)
+	}
+	r.settled(s)
+	if got := r.field("geth-1", "{.spec.selector}{.spec.publishNotReadyAddresses}{.spec.externalTrafficPolicy}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-1"}trueLocal` {
+		t.Errorf("spec: %s", got)
+	}
+}
+
+func TestRealFixedPorts(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	s := r.spec("geth-0", port("p2p", "TCP", 31303, 31303, 0), port("p2p-udp", "UDP", 31303, 31303, 0))
+	if got := r.apply(s, kube.Created).Ports; !slices.Equal(got, []kube.ServicePort{
+		port("p2p", "TCP", 31303, 31303, 31303), port("p2p-udp", "UDP", 31303, 31303, 31303),
+	}) {
+		t.Errorf("%+v", got)
+	}
+	r.settled(s)
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", 31304, 31304, 0)}
+	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 31304, 31304, 31304)}) {
+		t.Errorf("moved: %+v", got)
+	}
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", 30303, 31304, 30303)}
+	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, s.Ports) {
+		t.Errorf("the same node port with another port: %+v", got)
+	}
+	r.settled(s)
+
+	r.pod("geth-1")
+	taken := r.spec("geth-1", port("p2p", "TCP", 31304, 31304, 0))
+	r.fails(taken, `spec.ports[0].nodePort: Invalid value: 31304: provided port is already allocated`, "another Service has this node port")
+	taken.Ports[0].NodePort = 1024
+	r.fails(taken, `provided port is not in the valid range. The range of valid ports is 30000-32767`, "--service-node-port-range")
+}
+
+func TestRealForeign(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	r.kubectl(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"geth-0","labels":{"team":"a"}},"spec":{"selector":{"app":"x","more":"y"},
+		"ports":[{"name":"p2p","port":80,"targetPort":"http"},{"name":"udp","port":30303,"protocol":"UDP","targetPort":1}]}}`, "apply", "-f", "-")
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
+	version := r.field("geth-0", "{.metadata.resourceVersion}")
+	if svc := r.apply(s, kube.Foreign); svc.Managed || len(svc.Ports) != 2 || svc.Ports[0].TargetPort != 0 {
+		t.Errorf("foreign: %+v", svc)
+	}
+	if r.field("geth-0", "{.metadata.resourceVersion}") != version {
+		t.Error("a foreign Service was touched")
+	}
+	s.ForceUpdate = true
+	svc := r.apply(s, kube.Updated)
+	if len(svc.Ports) != 2 || svc.Ports[0].NodePort != svc.Ports[1].NodePort || !svc.Managed {
+		t.Errorf("taken over: %+v", svc)
+	}
+	if got := r.field("geth-0", "{.spec.selector}{.metadata.labels}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-0"}{"app.kubernetes.io/managed-by":"kubevali","team":"a"}` {
+		t.Errorf("taken over: %s", got)
+	}
+	s.ForceUpdate = false
+	r.settled(s)
+}
+
+func TestRealOldService(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	old := `{"apiVersion":"v1","kind":"Service","metadata":{"name":"geth-0","labels":{"app":"x","statefulset.kubernetes.io/pod-name":"geth-0"},
+		"annotations":{"kubeva.li/managed-by":"kubevali"}},"spec":{"type":"NodePort","selector":{"app":"x","statefulset.kubernetes.io/pod-name":"geth-0"},
+		"ports":[{"name":"p2p","port":30333,"nodePort":31333,"targetPort":31333}]}}`
+	r.kubectl(old, "create", "--field-manager=kubevali", "-f", "-")
+	// The short form of a configuration.
+	s := r.spec("geth-0", port("p2p", "TCP", 30333, 31333, 0))
+	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 30333, 31333, 31333)}) {
+		t.Errorf("%+v", got)
+	}
+	r.settled(s)
+	// The same node port with a name of the old port on another one.
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", 31333, 31333, 0), port("p2p-udp", "UDP", 31333, 31333, 0)}
+	if got := r.apply(s, kube.Updated).Ports; len(got) != 2 || got[0] != port("p2p", "TCP", 31333, 31333, 31333) {
+		t.Errorf("%+v", got)
+	}
+	r.settled(s)
+	if got := r.field("geth-0", "{.spec.selector}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-0"}` {
+		t.Errorf("selector %s", got)
+	}
+	s.Ports = s.Ports[1:]
+	if got := r.apply(s, kube.Updated).Ports; len(got) != 1 {
+		t.Errorf("%+v", got)
+	}
+	r.settled(s)
+}
+
+func TestRealOwner(t *testing.T) {
+	r := newRealCluster(t)
+	r.kubectl(`{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"geth"},"spec":{"serviceName":"geth","replicas":1,
+		"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}},
+		"spec":{"terminationGracePeriodSeconds":0,"containers":[{"name":"x","image":"localhost/none:1","imagePullPolicy":"Never"}]}}}}`, "create", "-f", "-")
+	eventually(t, func() bool {
+		_, err := r.client.Pod(t.Context(), r.namespace, "geth-0")
+		return err == nil
+	})
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+	s.Owner = kube.OwnedByStatefulSet
+	s.Labels = map[string]string{"chain": "sepolia"}
+	s.Annotations = map[string]string{"x/y": "z"}
+	nodePort := r.apply(s, kube.Created).Ports[0].NodePort
+	owners := func() string {
+		return r.field("geth-0", "{range .metadata.ownerReferences[*]}{.kind}/{.name} {end}")
+	}
+	if got := owners(); got != "StatefulSet/geth" {
+		t.Errorf("owners %q", got)
+	}
+	s.Owner, s.Labels, s.Annotations = kube.OwnedByPod, nil, nil
+	r.apply(s, kube.Updated)
+	if got := owners(); got != "Pod/geth-0" {
+		t.Errorf("owners %q", got)
+	}
+	if got := r.field("geth-0", "{.metadata.labels}{.metadata.annotations}"); got != `{"app.kubernetes.io/managed-by":"kubevali"}{"kubeva.li/managed-by":"kubevali"}` {
+		t.Errorf("labels and annotations %s", got)
+	}
+	s.Owner = kube.OwnedByNone
+	if got := r.apply(s, kube.Updated).Ports[0].NodePort; got != nodePort {
+		t.Errorf("node port %d became %d", nodePort, got)
+	}
+	if got := owners(); got != "" {
+		t.Errorf("owners %q", got)
+	}
+	s.Owner = kube.OwnedByPod
+	r.apply(s, kube.Updated)
+	r.kubectl("", "scale", "statefulset", "geth", "--replicas=0")
+	eventually(t, func() bool {
+		_, err := r.client.Service(t.Context(), r.namespace, "geth-0")
+		return kube.NotFound(err)
+	})
+
+	r.pod("alone-0")
+	s = r.spec("alone-0", port("p2p", "TCP", 30303, 0, 0))
+	s.Owner = kube.OwnedByStatefulSet
+	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "nodeService.owner")
+	r.kubectl("", "label", "pod", "alone-0", "statefulset.kubernetes.io/pod-name-")
+	r.fails(s, `has no label statefulset.kubernetes.io/pod-name: alone-0`, "StatefulSet")
+}
+
+func TestRealDeletion(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+	before := r.apply(s, kube.Created)
+	r.kubectl("", "patch", "service", "geth-0", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/wait"]}}`)
+	r.kubectl("", "delete", "service", "geth-0", "--wait=false")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, _, err := r.client.Apply(ctx, s); err == nil {
+		t.Error("a Service in deletion was applied")
+	}
+	r.kubectl("", "patch", "service", "geth-0", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	if after := r.apply(s, kube.Created); after.UID == before.UID {
+		t.Error("not a new Service")
+	}
+}
+
+func TestRealLoadBalancer(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
+	s.Type, s.LoadBalancerClass = kube.LoadBalancer, "example.com/none"
+	if got := r.apply(s, kube.Created).Ports; got[0].TargetPort != 30303 || got[1].TargetPort != 30303 {
+		t.Errorf("%+v", got)
+	}
+	r.settled(s)
+	_, err := r.client.AwaitAddress(t.Context(), r.namespace, "geth-0", 100*time.Millisecond)
+	checkError(t, err, "its load balancer has no address after 100ms", "kubectl describe service")
+	r.kubectl("", "patch", "service", "geth-0", "--subresource=status", "--type=merge", "-p",
+		`{"status":{"loadBalancer":{"ingress":[{"hostname":"lb.example.com"}]}}}`)
+	if got, err := r.client.AwaitAddress(t.Context(), r.namespace, "geth-0", time.Second); got != "lb.example.com" || err != nil {
+		t.Errorf("AwaitAddress = %q, %v", got, err)
+	}
+	s.LoadBalancerClass = "example.com/other"
+	r.fails(s, "may not change once set", "delete the Service")
+	s.Type, s.LoadBalancerClass = kube.NodePort, ""
+	if got := r.apply(s, kube.Updated).Ports; got[0].TargetPort != got[0].NodePort || got[0].NodePort != got[1].NodePort {
+		t.Errorf("a NodePort again: %+v", got)
+	}
+	r.settled(s)
+}
+
+func TestRealNodes(t *testing.T) {
+	r := newRealCluster(t)
+	nodes, err := r.client.Nodes(t.Context())
+	if err != nil || len(nodes) == 0 || len(nodes[0].Addresses) == 0 {
+		t.Fatalf("Nodes = %+v, %v", nodes, err)
+	}
+	node, err := r.client.Node(t.Context(), nodes[0].Name)
+	if err != nil || !slices.Equal(node.Addresses, nodes[0].Addresses) {
+		t.Errorf("Node = %+v, %v; Nodes = %+v", node, err, nodes)
+	}
+	_, err = r.client.Node(t.Context(), "nowhere")
+	checkError(t, err, `cannot get node "nowhere": it does not exist`, "NODE_NAME")
+	_, err = r.client.Pod(t.Context(), r.namespace, "nobody-0")
+	checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "POD_NAME")
+	_, err = r.client.Service(t.Context(), r.namespace, "nothing")
+	if !kube.NotFound(err) {
+		t.Errorf("Service: %v", err)
+	}
+}
+
+func TestRealForbidden(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	r.kubectl("", "create", "serviceaccount", "geth")
+	token := r.kubectl("", "create", "token", "geth")
+	var view struct {
+		Clusters []struct {
+			Cluster map[string]any `json:"cluster"`
+		} `json:"clusters"`
+	}
+	if err := json.Unmarshal([]byte(r.kubectl("", "config", "view", "--raw", "--minify", "--flatten", "-o", "json")), &view); err != nil {
+		t.Fatal(err)
+	}
+	cluster, _ := json.Marshal(view.Clusters[0].Cluster)
+	kubeconfig := func(token string) string {
+		path := filepath.Join(t.TempDir(), "config")
+		writeFile(t, path, fmt.Sprintf(`{"current-context":"c","contexts":[{"name":"c","context":{"cluster":"k","user":"u"}}],
+			"clusters":[{"name":"k","cluster":%s}],"users":[{"name":"u","user":{"token":%q}}]}`, cluster, token))
+		return path
+	}
+	account := "the service account system:serviceaccount:" + r.namespace + ":geth may not "
+	scope := fmt.Sprintf("(in namespace %q)", r.namespace)
+	r.client = r.as(kubeconfig(token))
+	_, err := r.client.Node(t.Context(), "node-1")
+	checkError(t, err, `cannot get node "node-1": `+account+`"get" "nodes" (cluster-wide)`,
+		`add - {apiGroups: [""], resources: [nodes], verbs: [get]} to the rules of a ClusterRole that is bound to it`)
+	_, err = r.client.Nodes(t.Context())
+	checkError(t, err, `cannot list nodes: `+account+`"list" "nodes" (cluster-wide)`, `resources: [nodes], verbs: [list]}`)
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+	r.fails(s, account+`"get" "pods" `+scope, `resources: [pods], verbs: [get]} to the rules of a Role that is bound to it in namespace`)
+
+	r.kubectl("", "create", "role", "geth", "--verb=get", "--resource=pods,services")
+	r.kubectl("", "create", "rolebinding", "geth", "--role=geth", "--serviceaccount="+r.namespace+":geth")
+	eventually(t, func() bool {
+		_, err := r.client.Service(t.Context(), r.namespace, "geth-0")
+		return kube.NotFound(err)
+	})
+	r.fails(s, account+`"patch" "services" `+scope, `resources: [services], verbs: [get, create, patch]}`)
+	r.kubectl("", "create", "role", "geth2", "--verb=patch", "--resource=services")
+	r.kubectl("", "create", "rolebinding", "geth2", "--role=geth2", "--serviceaccount="+r.namespace+":geth")
+	eventually(t, func() bool {
+		_, _, err := r.client.Apply(t.Context(), s)
+		return err != nil && strings.Contains(err.Error(), `may not "create" "services"`)
+	})
+	r.kubectl("", "create", "role", "geth3", "--verb=create", "--resource=services")
+	r.kubectl("", "create", "rolebinding", "geth3", "--role=geth3", "--serviceaccount="+r.namespace+":geth")
+	eventually(t, func() bool {
+		_, _, err := r.client.Apply(t.Context(), s)
+		return err == nil
+	})
+
+	r.client = r.as(kubeconfig("no.such.token"))
+	r.fails(s, "does not accept the credentials of kubeconfig", "expired")
+}

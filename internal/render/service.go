@@ -1,0 +1,207 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubevali/kubevali/internal/config"
+)
+
+// Service is the Service of this pod alone, as it is to be. It has the pod's name.
+type Service struct {
+	Namespace, Name       string
+	Type                  config.ServiceType
+	Ports                 []ServicePort // at least one, by name
+	Owner                 config.ServiceOwner
+	ExternalTrafficPolicy config.TrafficPolicy
+	LoadBalancerClass     string
+	Labels, Annotations   map[string]string // besides kubevali's own
+	AddressTimeout        time.Duration     // how long a load balancer's address is waited for
+	ForceUpdate           bool
+}
+
+// ServicePort is a port of a Service.
+type ServicePort struct {
+	Name       string
+	Protocol   config.Protocol
+	Port       int
+	NodePort   int // 0: the cluster chooses
+	TargetPort int // 0: the node port, once the cluster has chosen it
+}
+
+const (
+	// The port that kubevali v0.4 gave its Services, under the name of the only one that they had.
+	defaultServicePort     = 30333
+	defaultServicePortName = "p2p"
+
+	maxPort  = 65535
+	portHint = "such as '{{ add 30333 .Index }}'"
+)
+
+// settleService plans the Service and lets templates ask for it from here on.
+func (p *planner) settleService() *Service {
+	cfg := &p.cfg.NodeService
+	if !cfg.Enabled {
+		p.data.service = func() (serviceData, error) {
+			return serviceData{}, &failure{"this pod has no Service of its own", "set nodeService.enabled: true"}
+		}
+		return nil
+	}
+	failed := len(p.errs)
+	s := &Service{
+		Namespace:             p.facts.Namespace,
+		Name:                  p.facts.Pod,
+		Type:                  cfg.Type,
+		Owner:                 cfg.Owner,
+		ExternalTrafficPolicy: cfg.ExternalTrafficPolicy,
+		LoadBalancerClass:     cfg.LoadBalancerClass,
+		Labels:                p.named(cfg.Labels, p.word),
+		Annotations:           p.named(cfg.Annotations, func(t config.Template) string { text, _ := p.execute(t); return text }),
+		AddressTimeout:        time.Duration(cfg.AddressTimeout),
+		ForceUpdate:           cfg.ForceUpdate,
+		Ports:                 p.servicePorts(cfg),
+	}
+	if s.Name == "" {
+		p.reportAt("nodeService.enabled", &failure{"the Service has the pod's name, which is not known",
+			"set POD_NAME from the field metadata.name"})
+	}
+	ok := len(p.errs) == failed
+	p.data.service = func() (serviceData, error) {
+		if !ok {
+			return serviceData{}, errReported
+		}
+		return serviceData{s, p.engine}, nil
+	}
+	return s
+}
+
+func (p *planner) named(templates map[string]config.Template, render func(config.Template) string) map[string]string {
+	texts := make(map[string]string, len(templates))
+	for _, name := range slices.Sorted(maps.Keys(templates)) {
+		texts[name] = render(templates[name])
+	}
+	return texts
+}
+
+func (p *planner) servicePorts(cfg *config.NodeService) []ServicePort {
+	if len(cfg.Ports) == 0 {
+		n, _ := p.number(cfg.NodePortTemplate, 1, maxPort, portHint)
+		return []ServicePort{{defaultServicePortName, config.TCP, defaultServicePort, n, n}}
+	}
+	var ports []ServicePort
+	for _, name := range slices.Sorted(maps.Keys(cfg.Ports)) {
+		described := cfg.Ports[name]
+		port := ServicePort{Name: name, NodePort: p.port(described.NodePort), Port: p.port(described.Port)}
+		if port.Port == 0 {
+			port.Port = port.NodePort
+		}
+		port.TargetPort = p.port(described.TargetPort)
+		switch {
+		case port.TargetPort != 0:
+		case cfg.Type == config.ServiceLoadBalancer:
+			port.TargetPort = port.Port
+		default:
+			port.TargetPort = port.NodePort
+		}
+		for i, protocol := range described.Protocols {
+			if port.Protocol = protocol; i > 0 {
+				port.Name = name + "-" + strings.ToLower(string(protocol))
+			}
+			ports = append(ports, port)
+		}
+	}
+	p.checkServicePorts(ports)
+	return ports
+}
+
+// port is the number of a port, 0 where the text is empty.
+func (p *planner) port(source config.Template) int {
+	if p.word(source) == "" {
+		return 0
+	}
+	n, _ := p.number(source, 1, maxPort, portHint)
+	return n
+}
+
+// checkServicePorts reports ports that Kubernetes would refuse together.
+func (p *planner) checkServicePorts(ports []ServicePort) {
+	for i, a := range ports {
+		at := "nodeService.ports." + a.Name
+		if a.Port == 0 {
+			p.reportAt(at, &failure{"neither port nor nodePort gives a number", "port: 30303 leaves the node port to the cluster"})
+			continue
+		}
+		for _, b := range ports[:i] {
+			switch {
+			case a.Name == b.Name:
+				p.reportAt(at, &failure{"two ports have the name " + a.Name, "the second of a port's protocols is added to its name"})
+			case a.Protocol == b.Protocol && a.Port == b.Port:
+				p.reportAt(at, &failure{fmt.Sprintf("port %d/%s is that of %s, too", a.Port, a.Protocol, b.Name), ""})
+			case a.Protocol == b.Protocol && a.NodePort == b.NodePort && a.NodePort != 0:
+				p.reportAt(at, &failure{fmt.Sprintf("node port %d/%s is that of %s, too", a.NodePort, a.Protocol, b.Name), ""})
+			}
+		}
+	}
+}
+
+// find returns the port of that name.
+func (s *Service) find(name string) (ServicePort, error) {
+	names := make([]string, len(s.Ports))
+	for i, port := range s.Ports {
+		if port.Name == name {
+			return port, nil
+		}
+		names[i] = port.Name
+	}
+	hint := config.DidYouMean(name, names)
+	if hint == "" {
+		hint = "there are " + strings.Join(names, ", ")
+	}
+	return ServicePort{}, &failure{"nodeService.ports has no port " + shortened(name), hint}
+}
+
+// serviceData is the Service as templates see it.
+type serviceData struct {
+	service *Service
+	engine  *engine
+}
+
+// Format keeps addresses in memory out of texts.
+func (serviceData) Format(s fmt.State, _ rune) { io.WriteString(s, "the pod's Service") }
+
+// NodePort is the node port of one of the ports, read back where the cluster chose it.
+func (d serviceData) NodePort(name string) (int, error) {
+	port, err := d.service.find(name)
+	if err != nil || port.NodePort != 0 {
+		return port.NodePort, err
+	}
+	chosen, err := ask(d.engine.lookups, func(c Cluster) (map[string]int, error) { return c.NodePorts(d.service) })
+	if err != nil {
+		return 0, err
+	}
+	if chosen[name] == 0 {
+		return 0, &failure{fmt.Sprintf("port %s of the Service %s has no node port", name, d.service.Name), ""}
+	}
+	return chosen[name], nil
+}
+
+// Port is what peers dial: the node port, or a load balancer's own.
+func (d serviceData) Port(name string) (int, error) {
+	if d.service.Type == config.ServiceLoadBalancer {
+		port, err := d.service.find(name)
+		return port.Port, err
+	}
+	return d.NodePort(name)
+}
+
+// Address is what peers dial: the load balancer's IP address or host name, or else the Kubernetes node's external one.
+func (d serviceData) Address() (string, error) {
+	if d.service.Type == config.ServiceLoadBalancer {
+		return ask(d.engine.lookups, func(c Cluster) (string, error) { return c.LoadBalancer(d.service) })
+	}
+	return d.engine.nodeAddress(externalIP)
+}
