@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/kubevali/kubevali/internal/footprint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/render"
 )
@@ -171,10 +172,14 @@ func (c *Cluster) context() context.Context {
 	return c.ctx
 }
 
-// close gives up connections that are not in use.
+// close gives up what asking took, connections and memory, until something is asked again.
 func (c *Cluster) close() {
-	if c.client != nil {
-		c.client.Close()
+	if c.client == nil {
+		return
+	}
+	c.client.Close()
+	if err := footprint.Shrink(); err != nil {
+		c.Log.Debugf("Cannot give back memory: %v", err)
 	}
 }
 

@@ -97,6 +97,9 @@ func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, er
 	if s.Type == "" {
 		s.Type = NodePort
 	}
+	if err := s.checkPorts(); err != nil {
+		return Service{}, Unchanged, err
+	}
 	pod, err := c.Pod(ctx, s.Namespace, s.Pod)
 	if err != nil {
 		return Service{}, Unchanged, err
@@ -130,6 +133,16 @@ func conflict(err error) bool {
 
 func (s ServiceSpec) request(verb string) request {
 	return request{verb: verb, resource: "services", namespace: s.Namespace, name: s.Name}
+}
+
+// checkPorts refuses what the API answers with an internal error.
+func (s ServiceSpec) checkPorts() error {
+	for i, p := range s.Ports {
+		if hasKey(s.Ports[:i], p) {
+			return s.request("patch").error(fmt.Sprintf("the port %d/%s is there twice; give one of the two another port", p.Port, p.Protocol))
+		}
+	}
+	return nil
 }
 
 // owner checks that the Service would lead to the pod, and returns with what it goes, nil for nothing.
@@ -255,7 +268,8 @@ func (a *application) patch(
 
 // prune takes away ports that are not wanted. Server-side apply takes away only what an apply of the same manager
 // brought; a Service that was made in another way would keep its ports, and their names and node ports would collide
-// with the wanted ones. A Service must have a port, so that the wanted ones are put in where none is left.
+// with the wanted ones. A Service must have a port, so that the wanted ones are put in where none is left; without node
+// ports, since it may be of a type that has none.
 func (a *application) prune(ctx context.Context, live *wireService) (*wireService, error) {
 	var kept []json.RawMessage
 	for _, raw := range live.Spec.Ports {
@@ -265,7 +279,11 @@ func (a *application) prune(ctx context.Context, live *wireService) (*wireServic
 	}
 	ports := any(kept)
 	if kept == nil {
-		ports = manifestPorts(a.spec.Ports)
+		var wanted []wirePort
+		for _, p := range a.spec.Ports {
+			wanted = append(wanted, wirePort{Name: p.Name, Protocol: p.Protocol, Port: p.Port})
+		}
+		ports = wanted
 	}
 	type operation struct {
 		Op    string `json:"op"`

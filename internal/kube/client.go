@@ -18,7 +18,7 @@ const (
 	// idleTimeout is how long a connection waits for another request.
 	idleTimeout = 15 * time.Second
 	// maxAnswer bounds an answer, in bytes. etcd keeps no object larger than 1.5 MiB; a page of nodes holds several.
-	maxAnswer = 16 << 20
+	maxAnswer = 8 << 20
 	// maxAnswerHeader bounds an answer's header, in bytes.
 	maxAnswerHeader = 64 << 10
 )
@@ -45,8 +45,9 @@ type Client struct {
 	credentials *credentials
 	transport   http.RoundTripper
 
-	mu     sync.Mutex // guards outage, and keeps what is said about it in order
-	outage bool
+	mu     sync.Mutex // guards what follows, and keeps what is said about it in order
+	outage bool       // whether somebody was told that a call waits
+	away   time.Time  // when the API server was last seen to be away
 }
 
 // NewClient returns a client. It sends nothing and runs no plugin. An error is a *ConfigError about the certificates.

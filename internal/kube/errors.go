@@ -42,10 +42,8 @@ func (e *Error) Temporary() bool { return e.temporary }
 
 func (e *Error) object() string {
 	switch {
-	case e.Name == "" && e.Namespace == "":
+	case e.Verb == "list":
 		return e.Resource
-	case e.Name == "":
-		return fmt.Sprintf("%s in namespace %q", e.Resource, e.Namespace)
 	case e.Namespace == "":
 		return fmt.Sprintf("%s %q", singular(e.Resource), e.Name)
 	}

@@ -1,8 +1,12 @@
 package kube_test
 
 import (
+	"io"
+	"log"
+	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,4 +64,18 @@ func eventually(t *testing.T, condition func() bool) {
 			t.Fatal("it did not come true within 30 s")
 		}
 	}
+}
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// relay copies between two connections until both are at their end.
+func relay(a, b net.Conn) {
+	var copies sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{a, b}, {b, a}} {
+		copies.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			pair[0].Close()
+		})
+	}
+	copies.Wait()
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// maxMessage is how much of an answer's message an error repeats, in bytes.
+const maxMessage = 1000
+
 // forbidden says who may not do what, from the words of Kubernetes' authorizer, as in
 //
 //	nodes "node-1" is forbidden: User "system:serviceaccount:chains:geth" cannot get resource "nodes" in API group ""
@@ -73,20 +76,24 @@ func nameHint(resource string) string {
 func invalidHint(message string) string {
 	switch {
 	case strings.Contains(message, "provided port is already allocated"):
-		return "another Service has this node port (kubectl get services --all-namespaces shows which): " +
+		return "another Service, or another port, has this node port (kubectl get services --all-namespaces shows them): " +
 			"choose another one, or leave it to the cluster"
 	case strings.Contains(message, "provided port is not in the valid range"):
 		return "choose a node port in that range, or leave it to the cluster; " +
 			"the API server's --service-node-port-range sets the range"
-	case strings.Contains(message, "field is immutable"), strings.Contains(message, "may not change once set"):
+	case strings.Contains(message, "field is immutable"), strings.Contains(message, "may not change once set"),
+		strings.Contains(message, "may not be set to 'None'"):
 		return "that cannot be changed: delete the Service, and it is made anew"
 	}
 	return ""
 }
 
-// explain drops the words with which the API names the object once more.
+// explain drops the words with which the API names the object once more, and what is too long for a line.
 func explain(message string) string {
 	message = strings.Join(strings.Fields(message), " ")
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
 	for _, begin := range []string{`Service "`, `services "`, `nodes "`, `pods "`} {
 		if !strings.HasPrefix(message, begin) {
 			continue

@@ -93,6 +93,14 @@ type merged struct {
 	files    []string
 }
 
+func newMerged() *merged {
+	return &merged{
+		clusters: map[string]clusterConfig{},
+		users:    map[string]userConfig{},
+		contexts: map[string]contextConfig{},
+	}
+}
+
 // fromKubeconfig reads the files that kubectl would read, and describes the current context's cluster.
 // https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 func fromKubeconfig(environ func(string) string) (*Cluster, error) {
@@ -100,11 +108,7 @@ func fromKubeconfig(environ func(string) string) (*Cluster, error) {
 	if home := environ("HOME"); len(paths) == 0 && home != "" {
 		paths = []string{filepath.Join(home, ".kube", "config")}
 	}
-	m := merged{
-		clusters: map[string]clusterConfig{},
-		users:    map[string]userConfig{},
-		contexts: map[string]contextConfig{},
-	}
+	m := newMerged()
 	for _, path := range paths {
 		if path == "" {
 			continue
@@ -136,32 +140,32 @@ func (m *merged) add(path string, data []byte) error {
 	if m.current == "" {
 		m.current = k.CurrentContext
 	}
-	clusters, users, contexts := map[string]clusterConfig{}, map[string]userConfig{}, map[string]contextConfig{}
+	one := newMerged()
 	var err error
 	for _, c := range k.Clusters {
 		c.Cluster.file = path
-		err = errors.Join(err, put(clusters, path, "clusters", c.Name, c.Cluster))
+		err = errors.Join(err, put(one.clusters, "clusters", c.Name, c.Cluster))
 	}
 	for _, u := range k.Users {
 		u.User.file = path
-		err = errors.Join(err, put(users, path, "users", u.Name, u.User))
+		err = errors.Join(err, put(one.users, "users", u.Name, u.User))
 	}
 	for _, c := range k.Contexts {
 		c.Context.file = path
-		err = errors.Join(err, put(contexts, path, "contexts", c.Name, c.Context))
+		err = errors.Join(err, put(one.contexts, "contexts", c.Name, c.Context))
 	}
 	if err != nil {
-		return err
+		return &ConfigError{Source: "kubeconfig " + path, Message: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	}
-	keepFirst(m.clusters, clusters)
-	keepFirst(m.users, users)
-	keepFirst(m.contexts, contexts)
+	keepFirst(m.clusters, one.clusters)
+	keepFirst(m.users, one.users)
+	keepFirst(m.contexts, one.contexts)
 	return nil
 }
 
-func put[T any](into map[string]T, path, list, name string, value T) error {
+func put[T any](into map[string]T, list, name string, value T) error {
 	if _, ok := into[name]; ok {
-		return &ConfigError{Source: "kubeconfig " + path, Message: fmt.Sprintf("two %s are called %q", list, name)}
+		return fmt.Errorf("two %s are called %q", list, name)
 	}
 	into[name] = value
 	return nil

@@ -19,7 +19,7 @@ func (c *Cluster) useCluster(k clusterConfig) (err error) {
 	if c.insecure && c.roots != nil {
 		return errors.New("insecure-skip-tls-verify and certificate-authority exclude each other")
 	}
-	if c.server, err = parseServer(k.Server, c.roots != nil || c.insecure); err != nil {
+	if c.server, err = parseServer(k.Server); err != nil {
 		return err
 	}
 	if k.ProxyURL == "" {
@@ -33,18 +33,9 @@ func (c *Cluster) useCluster(k clusterConfig) (err error) {
 	return nil
 }
 
-// parseServer reads a server's URL. Without a scheme it is HTTPS where there is something to know the server by, as for
-// kubectl.
-func parseServer(server string, tls bool) (*url.URL, error) {
+func parseServer(server string) (*url.URL, error) {
 	if server == "" {
 		return nil, errors.New("no server")
-	}
-	if !strings.Contains(server, "://") {
-		scheme := "http://"
-		if tls {
-			scheme = "https://"
-		}
-		server = scheme + server
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -63,9 +54,9 @@ func (c *Cluster) useUser(k userConfig, of clusterConfig) (err error) {
 		return fmt.Errorf("auth-provider (%s) is not supported, nor does kubectl know it any more; use exec", k.AuthProvider.Name)
 	case k.As != "" || k.AsUID != "" || len(k.AsGroups) > 0 || len(k.AsUserExtra) > 0:
 		return errors.New("impersonation (as, as-uid, as-groups, as-user-extra) is not supported")
-	case k.Token != "" && (k.Username != "" || k.Password != ""):
+	case k.Token+k.TokenFile != "" && k.Username+k.Password != "":
 		return errors.New("token and username exclude each other")
-	case !fitForHeader(k.Token):
+	case !fitForHeader(strings.TrimSpace(k.Token)):
 		return errors.New("token holds characters that no token has")
 	}
 	if c.certificate, err = material(k.file, "client-certificate", k.Certificate, k.CertificateData); err != nil {
@@ -77,7 +68,7 @@ func (c *Cluster) useUser(k userConfig, of clusterConfig) (err error) {
 	if (c.certificate == nil) != (c.key == nil) {
 		return errors.New("client-certificate and client-key belong together; one is missing")
 	}
-	c.token, c.tokenFile = k.Token, relativeTo(k.file, k.TokenFile)
+	c.token, c.tokenFile = strings.TrimSpace(k.Token), relativeTo(k.file, k.TokenFile)
 	c.username, c.password = k.Username, k.Password
 	if k.Exec == nil || c.token+c.tokenFile+c.username+c.password != "" || c.certificate != nil {
 		return nil // a plugin is asked only where nothing else shows who this is, as by kubectl
@@ -97,6 +88,9 @@ func (c *Cluster) useUser(k userConfig, of clusterConfig) (err error) {
 
 // material returns what a key of a kubeconfig holds itself (KEY-data, base64) or by the name of a file, nil for neither.
 func material(kubeconfig, key, path, data string) ([]byte, error) {
+	if data != "" && path != "" {
+		return nil, fmt.Errorf("%s and %[1]s-data exclude each other", key)
+	}
 	if data != "" {
 		decoded, err := base64.StdEncoding.DecodeString(data)
 		if err != nil || len(decoded) == 0 {

@@ -134,7 +134,10 @@ func (p *pluginConfig) run(ctx context.Context, stderr io.Writer) (*pluginCreden
 	cmd.WaitDelay = pluginGrace
 	// A process that reaps orphans may have taken the exit status; then the answer says whether it worked.
 	if err := cmd.Run(); err != nil && !errors.Is(err, syscall.ECHILD) {
-		if ctx.Err() != nil {
+		switch {
+		case answer.full:
+			return nil, fmt.Errorf("%s printed more than 1 MiB", p.Command)
+		case ctx.Err() != nil:
 			return nil, fmt.Errorf("%s did not answer: %w", p.Command, ctx.Err())
 		}
 		return nil, fmt.Errorf("%s: %w", p.Command, err)
@@ -186,11 +189,15 @@ func (p *pluginConfig) hint(err error) string {
 }
 
 // limitedBuffer keeps up to maxFile bytes and refuses more.
-type limitedBuffer struct{ data []byte }
+type limitedBuffer struct {
+	data []byte
+	full bool
+}
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
 	if len(b.data)+len(p) > maxFile {
-		return 0, errors.New("it printed more than 1 MiB")
+		b.full = true
+		return 0, io.ErrShortWrite
 	}
 	b.data = append(b.data, p...)
 	return len(p), nil

@@ -2,11 +2,9 @@ package kube_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -164,7 +162,7 @@ func TestRealFixedPorts(t *testing.T) {
 
 	r.pod("geth-1")
 	taken := r.spec("geth-1", port("p2p", "TCP", 31304, 31304, 0))
-	r.fails(taken, `spec.ports[0].nodePort: Invalid value: 31304: provided port is already allocated`, "another Service has this node port")
+	r.fails(taken, `spec.ports[0].nodePort: Invalid value: 31304: provided port is already allocated`, "another Service, or another port, has this node port")
 	taken.Ports[0].NodePort = 1024
 	r.fails(taken, `provided port is not in the valid range. The range of valid ports is 30000-32767`, "--service-node-port-range")
 }
@@ -192,6 +190,31 @@ func TestRealForeign(t *testing.T) {
 	}
 	s.ForceUpdate = false
 	r.settled(s)
+}
+
+// What is taken over may be of any type.
+func TestRealForeignTypes(t *testing.T) {
+	r := newRealCluster(t)
+	for i, spec := range []string{
+		`{"ports":[{"name":"p2p","port":80}]}`,
+		`{"type":"ExternalName","externalName":"example.com"}`,
+		`{"type":"NodePort","ports":[{"name":"p2p","port":80}],"externalTrafficPolicy":"Local"}`,
+		`{"type":"LoadBalancer","ports":[{"name":"p2p","port":80}],"externalTrafficPolicy":"Local","allocateLoadBalancerNodePorts":false}`,
+	} {
+		for j, nodePort := range []int{0, 31320} {
+			name := fmt.Sprintf("geth-%d%d", i, j)
+			r.pod(name)
+			r.kubectl(fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"name":%q},"spec":%s}`, name, spec), "create", "-f", "-")
+			s := r.spec(name, port("p2p", "TCP", 30303, nodePort, 0))
+			s.ForceUpdate = true
+			svc := r.apply(s, kube.Updated)
+			if p := svc.Ports[0]; len(svc.Ports) != 1 || p.TargetPort != p.NodePort || nodePort != 0 && p.NodePort != nodePort || svc.Type != kube.NodePort {
+				t.Errorf("%s, node port %d: %+v", spec, nodePort, svc)
+			}
+			r.settled(s)
+			r.kubectl("", "delete", "service", name)
+		}
+	}
 }
 
 func TestRealOldService(t *testing.T) {
@@ -274,6 +297,34 @@ func TestRealOwner(t *testing.T) {
 	r.fails(s, `has no label statefulset.kubernetes.io/pod-name: alone-0`, "StatefulSet")
 }
 
+// A pod that comes back under its name takes its Service over from the pod before, whose Service the garbage collector
+// is about to delete.
+func TestRealPodReplaced(t *testing.T) {
+	r := newRealCluster(t)
+	for range 5 {
+		r.pod("geth-0")
+		s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+		if _, _, err := r.client.Apply(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond) // for the garbage collector to be wrong in
+		uid := r.kubectl("", "get", "pod", "geth-0", "-o", "jsonpath={.metadata.uid}")
+		if owner := r.field("geth-0", "{.metadata.ownerReferences[*].uid}"); owner != uid {
+			t.Errorf("the Service goes with %s, want %s", owner, uid)
+		}
+		r.kubectl("", "delete", "pod", "geth-0", "--grace-period=0", "--force")
+	}
+}
+
+func TestRealHeadless(t *testing.T) {
+	r := newRealCluster(t)
+	r.pod("geth-0")
+	r.kubectl(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"geth-0"},"spec":{"clusterIP":"None","selector":{"app":"x"}}}`, "create", "-f", "-")
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
+	s.ForceUpdate = true
+	r.fails(s, "may not be set to 'None' for NodePort services", "delete the Service")
+}
+
 func TestRealDeletion(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
@@ -315,79 +366,4 @@ func TestRealLoadBalancer(t *testing.T) {
 		t.Errorf("a NodePort again: %+v", got)
 	}
 	r.settled(s)
-}
-
-func TestRealNodes(t *testing.T) {
-	r := newRealCluster(t)
-	nodes, err := r.client.Nodes(t.Context())
-	if err != nil || len(nodes) == 0 || len(nodes[0].Addresses) == 0 {
-		t.Fatalf("Nodes = %+v, %v", nodes, err)
-	}
-	node, err := r.client.Node(t.Context(), nodes[0].Name)
-	if err != nil || !slices.Equal(node.Addresses, nodes[0].Addresses) {
-		t.Errorf("Node = %+v, %v; Nodes = %+v", node, err, nodes)
-	}
-	_, err = r.client.Node(t.Context(), "nowhere")
-	checkError(t, err, `cannot get node "nowhere": it does not exist`, "NODE_NAME")
-	_, err = r.client.Pod(t.Context(), r.namespace, "nobody-0")
-	checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "POD_NAME")
-	_, err = r.client.Service(t.Context(), r.namespace, "nothing")
-	if !kube.NotFound(err) {
-		t.Errorf("Service: %v", err)
-	}
-}
-
-func TestRealForbidden(t *testing.T) {
-	r := newRealCluster(t)
-	r.pod("geth-0")
-	r.kubectl("", "create", "serviceaccount", "geth")
-	token := r.kubectl("", "create", "token", "geth")
-	var view struct {
-		Clusters []struct {
-			Cluster map[string]any `json:"cluster"`
-		} `json:"clusters"`
-	}
-	if err := json.Unmarshal([]byte(r.kubectl("", "config", "view", "--raw", "--minify", "--flatten", "-o", "json")), &view); err != nil {
-		t.Fatal(err)
-	}
-	cluster, _ := json.Marshal(view.Clusters[0].Cluster)
-	kubeconfig := func(token string) string {
-		path := filepath.Join(t.TempDir(), "config")
-		writeFile(t, path, fmt.Sprintf(`{"current-context":"c","contexts":[{"name":"c","context":{"cluster":"k","user":"u"}}],
-			"clusters":[{"name":"k","cluster":%s}],"users":[{"name":"u","user":{"token":%q}}]}`, cluster, token))
-		return path
-	}
-	account := "the service account system:serviceaccount:" + r.namespace + ":geth may not "
-	scope := fmt.Sprintf("(in namespace %q)", r.namespace)
-	r.client = r.as(kubeconfig(token))
-	_, err := r.client.Node(t.Context(), "node-1")
-	checkError(t, err, `cannot get node "node-1": `+account+`"get" "nodes" (cluster-wide)`,
-		`add - {apiGroups: [""], resources: [nodes], verbs: [get]} to the rules of a ClusterRole that is bound to it`)
-	_, err = r.client.Nodes(t.Context())
-	checkError(t, err, `cannot list nodes: `+account+`"list" "nodes" (cluster-wide)`, `resources: [nodes], verbs: [list]}`)
-	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
-	r.fails(s, account+`"get" "pods" `+scope, `resources: [pods], verbs: [get]} to the rules of a Role that is bound to it in namespace`)
-
-	r.kubectl("", "create", "role", "geth", "--verb=get", "--resource=pods,services")
-	r.kubectl("", "create", "rolebinding", "geth", "--role=geth", "--serviceaccount="+r.namespace+":geth")
-	eventually(t, func() bool {
-		_, err := r.client.Service(t.Context(), r.namespace, "geth-0")
-		return kube.NotFound(err)
-	})
-	r.fails(s, account+`"patch" "services" `+scope, `resources: [services], verbs: [get, create, patch]}`)
-	r.kubectl("", "create", "role", "geth2", "--verb=patch", "--resource=services")
-	r.kubectl("", "create", "rolebinding", "geth2", "--role=geth2", "--serviceaccount="+r.namespace+":geth")
-	eventually(t, func() bool {
-		_, _, err := r.client.Apply(t.Context(), s)
-		return err != nil && strings.Contains(err.Error(), `may not "create" "services"`)
-	})
-	r.kubectl("", "create", "role", "geth3", "--verb=create", "--resource=services")
-	r.kubectl("", "create", "rolebinding", "geth3", "--role=geth3", "--serviceaccount="+r.namespace+":geth")
-	eventually(t, func() bool {
-		_, _, err := r.client.Apply(t.Context(), s)
-		return err == nil
-	})
-
-	r.client = r.as(kubeconfig("no.such.token"))
-	r.fails(s, "does not accept the credentials of kubeconfig", "expired")
 }

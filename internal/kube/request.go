@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,9 +17,9 @@ const (
 	maxWait   = 5 * time.Second
 	// maxRetryAfter bounds what an answer can ask for.
 	maxRetryAfter = time.Minute
-	// settling is for how long after an outage a refusal is not believed: an API server that has just come up refuses
+	// settlingTime is for how long after an outage a refusal is not believed: an API server that has just come up refuses
 	// whom it will admit once it has read its accounts and rules.
-	settling = 5 * time.Second
+	settlingTime = 10 * time.Second
 )
 
 // request is one question to the API. With Name empty it is about the list.
@@ -37,16 +38,10 @@ func (c *Client) do(ctx context.Context, r request, out any) (int, error) {
 	if err := r.check(); err != nil {
 		return 0, err
 	}
-	var (
-		start  = time.Now()
-		wait   = firstWait
-		away   time.Time // when the last outage was seen
-		asked  bool      // whether the plugin was asked for new credentials
-		status int
-		err    *Error
-	)
+	start, wait := time.Now(), firstWait
+	asked := false // whether the plugin was asked for new credentials
 	for {
-		status, err = c.try(ctx, r, out)
+		status, err := c.try(ctx, r, out)
 		switch {
 		case err == nil:
 			c.answered()
@@ -56,9 +51,10 @@ func (c *Client) do(ctx context.Context, r request, out any) (int, error) {
 		case err.Code == http.StatusUnauthorized && !asked && c.credentials.forget():
 			asked = true
 			continue
-		case err.temporary:
-			away = time.Now()
-		case !refused(err) || time.Since(away) > settling:
+		case !err.temporary && !(refused(err) && c.settling()):
+			if err.Code != 0 {
+				c.answered()
+			}
 			return 0, err
 		}
 		pause := max(wait/2+rand.N(wait/2), err.retryAfter)
@@ -66,7 +62,7 @@ func (c *Client) do(ctx context.Context, r request, out any) (int, error) {
 		if left <= 0 || err.retryAfter > left {
 			return 0, err.after(time.Since(start))
 		}
-		c.waiting(err)
+		c.waits(err)
 		if sleep(ctx, min(pause, left)) != nil {
 			return 0, r.ended(ctx, err)
 		}
@@ -78,14 +74,17 @@ func refused(e *Error) bool {
 	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
 }
 
-// waiting says, at the begin of an outage, that there is one.
-func (c *Client) waiting(err *Error) {
+// waits says, at the begin of an outage, that there is one.
+func (c *Client) waits(err *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.outage {
 		c.options.Log("Waiting for the Kubernetes API: %v", err)
 	}
 	c.outage = true
+	if err.temporary {
+		c.away = time.Now()
+	}
 }
 
 // answered says, at the end of an outage, that it is over.
@@ -96,6 +95,13 @@ func (c *Client) answered() {
 		c.options.Log("The Kubernetes API answers again")
 	}
 	c.outage = false
+}
+
+// settling says whether there was an outage a moment ago.
+func (c *Client) settling() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.away.IsZero() && time.Since(c.away) <= settlingTime
 }
 
 // try asks once.
@@ -135,7 +141,13 @@ func (r request) http(server *url.URL) *http.Request {
 		target.Path += "/" + r.name
 	}
 	target.RawQuery = r.query.Encode()
-	req := &http.Request{Method: r.method, URL: &target, Host: target.Host, Header: http.Header{}, Body: http.NoBody}
+	req := &http.Request{
+		Method: cmp.Or(r.method, http.MethodGet),
+		URL:    &target,
+		Host:   target.Host,
+		Header: http.Header{},
+		Body:   http.NoBody,
+	}
 	req.Header.Set("Accept", "application/json")
 	if r.body != nil {
 		req.Header.Set("Content-Type", r.contentType)
@@ -147,18 +159,14 @@ func (r request) http(server *url.URL) *http.Request {
 // check refuses names that would ask for something else than an object of that name.
 func (r request) check() error {
 	switch {
-	case !isName(r.name) && !(r.verb == "list" && r.name == ""):
-		return &Error{
-			Verb: r.verb, Resource: r.resource, Namespace: r.namespace, Name: r.name,
-			Message: "that is not a name (lower-case letters, digits, - and ., at most 253)",
-			Hint:    nameHint(r.resource),
-		}
+	case r.verb != "list" && !isName(r.name):
+		e := r.error("that is not a name (lower-case letters, digits, - and ., at most 253)")
+		e.Hint = nameHint(r.resource)
+		return e
 	case r.resource != "nodes" && !isName(r.namespace):
-		return &Error{
-			Verb: r.verb, Resource: r.resource, Namespace: r.namespace, Name: r.name,
-			Message: "that is not a namespace (lower-case letters, digits and -, at most 63)",
-			Hint:    "set POD_NAMESPACE from the downward API (fieldPath: metadata.namespace)",
-		}
+		e := r.error("that is not a namespace (lower-case letters, digits and -, at most 63)")
+		e.Hint = "set POD_NAMESPACE from the downward API (fieldPath: metadata.namespace)"
+		return e
 	}
 	return nil
 }

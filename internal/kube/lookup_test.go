@@ -1,0 +1,117 @@
+package kube_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubevali/kubevali/internal/kube"
+)
+
+func TestPod(t *testing.T) {
+	f := newFakeAPI()
+	f.addPod("geth-0")
+	pod, err := inlineClient(t, f, kube.Options{}).Pod(t.Context(), "chains", "geth-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (kube.Pod{
+		Namespace: "chains", Name: "geth-0", UID: "uid-of-geth-0", Node: "node-1",
+		Labels:     map[string]string{"statefulset.kubernetes.io/pod-name": "geth-0"},
+		Controller: &kube.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "geth", UID: "2"},
+	}); !reflect.DeepEqual(pod, want) {
+		t.Errorf("%+v\nwant %+v", pod, want)
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	c := inlineClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/nowhere/") {
+			answerStatus(w, 404, "NotFound", `namespaces "nowhere" not found`)
+			return
+		}
+		answerStatus(w, 404, "NotFound", `x "y" not found`)
+	}), kube.Options{})
+	_, err := c.Node(t.Context(), "node-9")
+	checkError(t, err, `cannot get node "node-9": it does not exist`, "NODE_NAME")
+	_, err = c.Pod(t.Context(), "chains", "geth-9")
+	checkError(t, err, `cannot get pod "chains/geth-9": it does not exist`, "POD_NAME")
+	_, err = c.Service(t.Context(), "nowhere", "geth-9")
+	checkError(t, err, `cannot get service "nowhere/geth-9": namespaces "nowhere" not found`, "")
+	for _, name := range []string{"", "..", ".", "a/b", "A", "a b", "a%2fb", "a?b", strings.Repeat("a", 254)} {
+		_, err = c.Node(t.Context(), name)
+		checkError(t, err, fmt.Sprintf(`%q: that is not a name`, name), "NODE_NAME")
+	}
+}
+
+// pages answers lists of nodes, two a page.
+type pages struct {
+	names   []string
+	expires int // that many times the list that pages are from is not kept
+}
+
+func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	if r.URL.Path != "/api/v1/nodes" || query.Get("limit") == "" {
+		answerStatus(w, 400, "BadRequest", r.URL.String())
+		return
+	}
+	var from int
+	if token := query.Get("continue"); token != "" {
+		if p.expires > 0 {
+			p.expires--
+			answerStatus(w, 410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
+			return
+		}
+		_, _ = fmt.Sscanf(token, "from %d", &from)
+	}
+	var items []string
+	for _, name := range p.names[from:min(from+2, len(p.names))] {
+		items = append(items, fmt.Sprintf(`{"metadata":{"name":%q},"status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"}]}}`, name))
+	}
+	next := ""
+	if from+2 < len(p.names) {
+		next = fmt.Sprintf("from %d", from+2)
+	}
+	answers(200, fmt.Sprintf(`{"metadata":{"continue":%q},"items":[%s]}`, next, strings.Join(items, ",")))(w, r)
+}
+
+func TestNodes(t *testing.T) {
+	for _, names := range [][]string{{}, {"a"}, {"d", "a"}, {"d", "a", "c", "b", "e"}} {
+		for _, expires := range []int{0, 1} {
+			nodes, err := inlineClient(t, &pages{names, expires}, kube.Options{}).Nodes(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, n := range nodes {
+				got = append(got, n.Name)
+				if len(n.Addresses) != 1 {
+					t.Errorf("%+v", n)
+				}
+			}
+			if !slices.Equal(got, slices.Sorted(slices.Values(names))) {
+				t.Errorf("%q, want %q", got, names)
+			}
+		}
+	}
+	endless := answers(200, `{"metadata":{"continue":"more"},"items":[]}`)
+	_, err := inlineClient(t, endless, kube.Options{}).Nodes(t.Context())
+	checkError(t, err, "cannot list nodes: the list has no end", "")
+}
+
+func TestErrorNamesTheList(t *testing.T) {
+	_, err := inlineClient(t, refuses(403, "Forbidden",
+		`nodes is forbidden: User "system:serviceaccount:chains:geth" cannot list resource "nodes" in API group "" at the cluster scope`),
+		kube.Options{}).Nodes(t.Context())
+	checkError(t, err, `cannot list nodes: the service account system:serviceaccount:chains:geth may not "list" "nodes" (cluster-wide)`,
+		"resources: [nodes], verbs: [list]")
+	var e *kube.Error
+	if !errors.As(err, &e) || e.Verb != "list" || e.Resource != "nodes" || e.Name != "" {
+		t.Errorf("%#v", err)
+	}
+}
