@@ -45,7 +45,7 @@ func (a *app) validate() error {
 	}
 	// Whoever checks a configuration need not have its root secrets.
 	facts.Keys = entrypoint.Keys{Ring: keyfile.NewStandIn()}
-	plan, err := render.Render(cfg, facts)
+	plan, err := a.render(cfg, facts)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func checkConsole(t *testing.T, dir, command, want string) {
 func TestConfigurationSnippets(t *testing.T) {
 	for _, file := range markdown(t) {
 		for _, b := range blocks(t, file) {
-			if b.language != "yaml" || !regexp.MustCompile(`(?m)^(nodeTemplate|p2pKeys|fleet|watchlog|process|healthchecks|monitor|logging|commonTemplate):`).MatchString(b.text) {
+			if b.language != "yaml" || !regexp.MustCompile(`(?m)^(nodeTemplate|nodeService|p2pKeys|fleet|watchlog|process|healthchecks|monitor|logging|commonTemplate):`).MatchString(b.text) {
 				continue
 			}
 			if strings.Contains(fileName(b), "wrong") {

@@ -40,7 +40,7 @@ Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG,
 		Example: `  kubevali render -c kubevali.yaml --pod geth-2
   kubevali render -c kubevali.yaml --pod geth-0 --replicas 5 -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.render(flags) },
+		RunE: func(*cobra.Command, []string) error { return a.show(flags) },
 	}
 	flags.add(c)
 	flags.offline.add(c)
@@ -49,7 +49,7 @@ Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG,
 	return c
 }
 
-func (a *app) render(flags renderFlags) error {
+func (a *app) show(flags renderFlags) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *app) render(flags renderFlags) error {
 		return err
 	}
 	if len(pods) == 0 {
-		plan, err := render.Render(cfg, facts)
+		plan, err := a.render(cfg, facts)
 		if err != nil {
 			return err
 		}
@@ -73,6 +73,7 @@ func (a *app) render(flags renderFlags) error {
 	if err != nil {
 		return err
 	}
+	a.warn(plans[0])
 	return a.printFleet(plans, flags.output)
 }
 

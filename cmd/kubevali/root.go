@@ -122,6 +122,21 @@ func (a *app) facts(pod, namespace string, cluster render.Cluster) (render.Facts
 	return facts, nil
 }
 
+// render is render.Render, and logs what is wrong with the plan but does not keep it from being used.
+func (a *app) render(cfg *config.Config, facts render.Facts) (*render.Plan, error) {
+	plan, err := render.Render(cfg, facts)
+	if err == nil {
+		a.warn(plan)
+	}
+	return plan, err
+}
+
+func (a *app) warn(plan *render.Plan) {
+	for _, warning := range plan.Warnings {
+		a.log.Warn(warning)
+	}
+}
+
 // getenv is os.Getenv for the environment that the commands see.
 func (a *app) getenv(name string) string {
 	for _, entry := range a.environ {

@@ -96,7 +96,7 @@ func (a *app) loader(cluster *entrypoint.Cluster) entrypoint.Load {
 				listen(address)
 			}
 		}
-		return render.Render(cfg, facts)
+		return a.render(cfg, facts)
 	}
 }
 
@@ -109,7 +109,7 @@ func (a *app) dryRun(offline offlineFlag) error {
 	if err != nil {
 		return err
 	}
-	plan, err := render.Render(cfg, facts)
+	plan, err := a.render(cfg, facts)
 	if err != nil {
 		return err
 	}

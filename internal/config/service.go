@@ -23,6 +23,8 @@ type NodeService struct {
 	Owner ServiceOwner `yaml:"owner"`
 	// Whether only the Kubernetes node of the pod answers (Local; peers keep their addresses), or all do (Cluster).
 	ExternalTrafficPolicy TrafficPolicy `yaml:"externalTrafficPolicy"`
+	// Whether the Service answers by IPv4, IPv6 or both. Empty: as the cluster does with Services.
+	IPFamilyPolicy IPFamilyPolicy `yaml:"ipFamilyPolicy"`
 	// The kind of load balancer, where the cluster has several. Cannot be changed later.
 	LoadBalancerClass string `yaml:"loadBalancerClass"`
 	// Labels of the Service, by name.

@@ -35,6 +35,8 @@ type (
 	TrafficPolicy string
 	// Protocol is one of TCP and UDP.
 	Protocol string
+	// IPFamilyPolicy is one of SingleStack, PreferDualStack and RequireDualStack; empty: the cluster's own.
+	IPFamilyPolicy string
 )
 
 const (
@@ -125,6 +127,11 @@ func (ServiceOwner) Words() []string { return []string{"StatefulSet", "Pod", "No
 func (TrafficPolicy) Words() []string { return []string{"Local", "Cluster"} }
 
 // Words lists what may be written.
+func (IPFamilyPolicy) Words() []string {
+	return []string{"SingleStack", "PreferDualStack", "RequireDualStack"}
+}
+
+// Words lists what may be written.
 func (Protocol) Words() []string { return []string{"TCP", "UDP"} }
 
 // UnmarshalText reads one of the words.
@@ -182,6 +189,9 @@ func (o *ServiceOwner) UnmarshalText(text []byte) error { return word(o, string(
 
 // UnmarshalText reads one of the words.
 func (p *TrafficPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
+
+// UnmarshalText reads one of the words.
+func (p *IPFamilyPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
 
 // UnmarshalText reads one of the words.
 func (p *Protocol) UnmarshalText(text []byte) error { return word(p, string(text)) }

@@ -218,6 +218,7 @@ func serviceSpec(s *render.Service) kube.ServiceSpec {
 	return kube.ServiceSpec{
 		Namespace: s.Namespace, Name: s.Name, Pod: s.Name, Type: kube.ServiceType(s.Type), Ports: ports,
 		Labels: s.Labels, Annotations: s.Annotations, Owner: kube.Ownership(s.Owner),
-		ExternalTrafficPolicy: string(s.ExternalTrafficPolicy), LoadBalancerClass: s.LoadBalancerClass, ForceUpdate: s.ForceUpdate,
+		ExternalTrafficPolicy: string(s.ExternalTrafficPolicy), IPFamilyPolicy: string(s.IPFamilyPolicy),
+		LoadBalancerClass: s.LoadBalancerClass, ForceUpdate: s.ForceUpdate,
 	}
 }

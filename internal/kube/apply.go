@@ -63,6 +63,8 @@ type ServiceSpec struct {
 	Owner Ownership
 	// ExternalTrafficPolicy is Local or Cluster; "" leaves it to the API (Cluster).
 	ExternalTrafficPolicy string
+	// IPFamilyPolicy is SingleStack, PreferDualStack or RequireDualStack; "" leaves it to the API and to others.
+	IPFamilyPolicy string
 	// LoadBalancerClass is for type LoadBalancer alone; "" is the cluster's default load balancer.
 	LoadBalancerClass string
 	// ForceUpdate takes over a Service of that name that something else made.
@@ -324,6 +326,9 @@ func (s ServiceSpec) manifest(resourceVersion string, ports []ServicePort, owner
 	}
 	if s.ExternalTrafficPolicy != "" {
 		spec["externalTrafficPolicy"] = s.ExternalTrafficPolicy
+	}
+	if s.IPFamilyPolicy != "" {
+		spec["ipFamilyPolicy"] = s.IPFamilyPolicy
 	}
 	if s.LoadBalancerClass != "" {
 		spec["loadBalancerClass"] = s.LoadBalancerClass

@@ -97,7 +97,12 @@ func (c *Client) Node(ctx context.Context, name string) (Node, error) {
 	return w.node(), nil
 }
 
-func (w wireNode) node() Node { return Node{Name: w.Metadata.Name, Addresses: w.Status.Addresses} }
+// node leaves out addresses that are empty: some clouds list an ExternalIP for machines that have none.
+// https://github.com/kubernetes/cloud-provider-gcp/blob/master/providers/gce/gce_instances.go
+func (w wireNode) node() Node {
+	known := slices.DeleteFunc(w.Status.Addresses, func(a Address) bool { return a.Address == "" })
+	return Node{Name: w.Metadata.Name, Addresses: known}
+}
 
 // Nodes lists all nodes, ordered by name. It needs the verb list on nodes, cluster-wide.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {

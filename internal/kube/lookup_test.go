@@ -115,3 +115,18 @@ func TestErrorNamesTheList(t *testing.T) {
 		t.Errorf("%#v", err)
 	}
 }
+
+// Some clouds list an address that there is none of.
+func TestNodeAddresses(t *testing.T) {
+	node, err := inlineClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"metadata":{"name":"node-1"},"status":{"addresses":[
+			{"type":"InternalIP","address":"10.0.0.1"},{"type":"ExternalIP","address":""},{"type":"Hostname","address":"node-1"}]}}`)
+	}), kube.Options{}).Node(t.Context(), "node-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := kube.Node{Name: "node-1", Addresses: []kube.Address{{Type: "InternalIP", Address: "10.0.0.1"}, {Type: "Hostname", Address: "node-1"}}}
+	if !reflect.DeepEqual(node, want) {
+		t.Errorf("%+v\nwant %+v", node, want)
+	}
+}

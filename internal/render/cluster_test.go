@@ -247,13 +247,15 @@ nodeService:
   owner: Pod
   externalTrafficPolicy: Cluster
   loadBalancerClass: internal
+  ipFamilyPolicy: PreferDualStack
   ports: {p2p: {port: 30303}}
   labels: {index: ' {{ .Index }} '}
   annotations: {example.com/name: 'node {{ .Index }}'}
 `, sts2())
 	s := plan.Service
 	if s.Labels["index"] != "2" || s.Annotations["example.com/name"] != "node 2" || s.Type != config.ServiceLoadBalancer ||
-		s.Owner != config.OwnerPod || s.ExternalTrafficPolicy != config.TrafficCluster || s.LoadBalancerClass != "internal" {
+		s.Owner != config.OwnerPod || s.ExternalTrafficPolicy != config.TrafficCluster || s.LoadBalancerClass != "internal" ||
+		s.IPFamilyPolicy != "PreferDualStack" {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -278,6 +280,29 @@ nodeService: {enabled: true, ports: {p2p: {protocols: [TCP, UDP], port: 30303}, 
 	for _, kind := range []string{"ExternalIP", "InternalIP", "Hostname", "ExternalDNS", "InternalDNS"} {
 		if plan := mustRender(t, `nodeTemplate: {command: ['{{ nodeAddress "`+kind+`" }}']}`, facts); plan.Command[0] == "" {
 			t.Errorf("there is no %s", kind)
+		}
+	}
+}
+
+// A Service that only the pod's own Kubernetes node answers for, and the address of any node, do not go together.
+func TestWarnings(t *testing.T) {
+	const local, cluster = "nodePortTemplate: 30333", "externalTrafficPolicy: Cluster, nodePortTemplate: 30333"
+	tests := []struct {
+		command, service, want string
+	}{
+		{"{{ getRandomNodeIP }}", local, "getRandomNodeIP may name"},
+		{"{{ getNodeIPWithIndex 1 }}", local, "getNodeIPWithIndex may name"},
+		{"{{ getRandomNodeIP }}", cluster, ""},
+		{"{{ nodeExternalIP }}", local, ""},
+		{"node", local, ""},
+	}
+	for _, test := range tests {
+		facts := sts2()
+		facts.Cluster = dualStack()
+		file := fmt.Sprintf("nodeTemplate: {command: ['%s']}\nnodeService: {enabled: true, %s}", test.command, test.service)
+		got := strings.Join(mustRender(t, file, facts).Warnings, "\n")
+		if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+			t.Errorf("%s with %s: warnings %q, want %q", test.command, test.service, got, test.want)
 		}
 	}
 }

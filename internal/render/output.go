@@ -52,17 +52,18 @@ type (
 		ExpectInLog string              `json:"expectInLog"`
 	}
 	serviceJSON struct {
-		Name                  string               `json:"name"`
-		Type                  config.ServiceType   `json:"type"`
-		NodePort              int                  `json:"nodePort"` // of the first port; 0: the cluster chooses
-		Ports                 []servicePortJSON    `json:"ports"`
-		Owner                 config.ServiceOwner  `json:"owner"`
-		ExternalTrafficPolicy config.TrafficPolicy `json:"externalTrafficPolicy"`
-		LoadBalancerClass     string               `json:"loadBalancerClass"`
-		Labels                map[string]string    `json:"labels"`
-		Annotations           map[string]string    `json:"annotations"`
-		AddressTimeout        string               `json:"addressTimeout"`
-		ForceUpdate           bool                 `json:"forceUpdate"`
+		Name                  string                `json:"name"`
+		Type                  config.ServiceType    `json:"type"`
+		NodePort              int                   `json:"nodePort"` // of the first port; 0: the cluster chooses
+		Ports                 []servicePortJSON     `json:"ports"`
+		Owner                 config.ServiceOwner   `json:"owner"`
+		ExternalTrafficPolicy config.TrafficPolicy  `json:"externalTrafficPolicy"`
+		IPFamilyPolicy        config.IPFamilyPolicy `json:"ipFamilyPolicy"`
+		LoadBalancerClass     string                `json:"loadBalancerClass"`
+		Labels                map[string]string     `json:"labels"`
+		Annotations           map[string]string     `json:"annotations"`
+		AddressTimeout        string                `json:"addressTimeout"`
+		ForceUpdate           bool                  `json:"forceUpdate"`
 	}
 	servicePortJSON struct {
 		Name       string          `json:"name"`
@@ -185,6 +186,7 @@ func (s *Service) json() *serviceJSON {
 		Ports:                 ports,
 		Owner:                 s.Owner,
 		ExternalTrafficPolicy: s.ExternalTrafficPolicy,
+		IPFamilyPolicy:        s.IPFamilyPolicy,
 		LoadBalancerClass:     s.LoadBalancerClass,
 		Labels:                s.Labels,
 		Annotations:           s.Annotations,

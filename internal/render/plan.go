@@ -30,6 +30,9 @@ type Plan struct {
 	Healthchecks   Healthchecks
 	Monitor        Monitor
 	Stdout, Stderr config.Stream // where the node's streams go
+
+	// Warnings say what works, but most likely not as it is meant.
+	Warnings []string
 }
 
 // EnvVar is an environment variable.
@@ -85,8 +88,8 @@ type Monitor struct {
 }
 
 // Equal reports whether both plans run the same node in the same way. The content of files that are written only once
-// does not count: it may be random. Neither does the Service: what the node knows of it
-// is in its command and files, and the rest can change while it runs.
+// does not count: it may be random. Neither do warnings, nor the Service: what the node knows of it is in its command and
+// files, and the rest can change while it runs.
 func (p *Plan) Equal(q *Plan) bool {
 	a, patternA := p.compared()
 	b, patternB := q.compared()
@@ -96,7 +99,7 @@ func (p *Plan) Equal(q *Plan) bool {
 // compared is a copy of the plan without what Equal does not compare, and the pattern, which it compares as a text.
 func (p *Plan) compared() (plan Plan, pattern string) {
 	plan = *p
-	plan.Service = nil
+	plan.Service, plan.Warnings = nil, nil
 	plan.Files = slices.Clone(p.Files)
 	for i := range plan.Files {
 		if plan.Files[i].IfNotExists {

@@ -105,6 +105,7 @@ func TestMarshalJSON(t *testing.T) {
     ],
     "owner": "StatefulSet",
     "externalTrafficPolicy": "Local",
+    "ipFamilyPolicy": "",
     "loadBalancerClass": "",
     "labels": {},
     "annotations": {},

@@ -48,6 +48,7 @@ func (p *planner) plan() *Plan {
 		LogLines: p.cfg.Healthchecks.LogLines,
 	}
 	plan.Stdout, plan.Stderr = p.cfg.NodeStdout, p.cfg.NodeStderr
+	plan.Warnings = p.warnings(plan)
 	return plan
 }
 

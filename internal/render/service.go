@@ -18,6 +18,7 @@ type Service struct {
 	Ports                 []ServicePort // at least one, by name
 	Owner                 config.ServiceOwner
 	ExternalTrafficPolicy config.TrafficPolicy
+	IPFamilyPolicy        config.IPFamilyPolicy
 	LoadBalancerClass     string
 	Labels, Annotations   map[string]string // besides kubevali's own
 	AddressTimeout        time.Duration     // how long a load balancer's address is waited for
@@ -58,6 +59,7 @@ func (p *planner) settleService() *Service {
 		Type:                  cfg.Type,
 		Owner:                 cfg.Owner,
 		ExternalTrafficPolicy: cfg.ExternalTrafficPolicy,
+		IPFamilyPolicy:        cfg.IPFamilyPolicy,
 		LoadBalancerClass:     cfg.LoadBalancerClass,
 		Labels:                p.named(cfg.Labels, p.word),
 		Annotations:           p.named(cfg.Annotations, func(t config.Template) string { text, _ := p.execute(t); return text }),
@@ -204,4 +206,18 @@ func (d serviceData) Address() (string, error) {
 		return ask(d.engine.lookups, func(c Cluster) (string, error) { return c.LoadBalancer(d.service) })
 	}
 	return d.engine.nodeAddress(externalIP)
+}
+
+// warnings finds a Service that does not answer where the node says that it does.
+func (p *planner) warnings(plan *Plan) []string {
+	if plan.Service == nil || plan.Service.ExternalTrafficPolicy != config.TrafficLocal {
+		return nil
+	}
+	for _, name := range []string{"getRandomNodeIP", "getNodeIPWithIndex"} {
+		if p.ready[name] {
+			return []string{name + " may name a Kubernetes node that does not lead to this pod: announce nodeExternalIP, or set " +
+				"nodeService.externalTrafficPolicy: Cluster"}
+		}
+	}
+	return nil
 }

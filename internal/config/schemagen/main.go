@@ -109,6 +109,9 @@ func leaf(t reflect.Type) *jsonschema.Schema {
 		for _, word := range v.Words() {
 			s.Enum = append(s.Enum, word)
 		}
+		if t == reflect.TypeFor[config.IPFamilyPolicy]() {
+			s.Enum = append(s.Enum, "") // its default; those of the others are words
+		}
 		return s
 	default:
 		return nil
