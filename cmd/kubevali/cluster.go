@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -25,20 +26,22 @@ func (f *offlineFlag) add(c *cobra.Command) {
 	c.Flags().BoolVar((*bool)(f), "offline", false, "show placeholders such as 192.0.2.1 for what the Kubernetes API would answer")
 }
 
-// cluster answers what templates ask when nothing is to be changed.
-func (a *app) cluster(offline offlineFlag) render.Cluster {
+// cluster answers what templates ask when nothing is to be changed. hint is for where there is none.
+func (a *app) cluster(offline offlineFlag, hint string) render.Cluster {
 	if offline {
 		return render.Placeholders{}
 	}
-	return a.newCluster(entrypoint.ReadOnly, userPatience)
+	return a.newCluster(userPatience, hint).Lookups(context.Background())
 }
 
+const offlineHint = "--offline shows placeholders for what the cluster would answer"
+
 // newCluster returns the cluster of this pod or of KUBECONFIG. It is looked for when something is asked.
-func (a *app) newCluster(access entrypoint.Access, patience time.Duration) *entrypoint.Cluster {
-	return &entrypoint.Cluster{Access: access, Log: a.log, Connect: func() (*kube.Client, error) {
+func (a *app) newCluster(patience time.Duration, hint string) *entrypoint.Cluster {
+	return entrypoint.NewCluster(func() (*kube.Client, error) {
 		found, err := kube.Locate(a.getenv)
-		if errors.Is(err, kube.ErrNoCluster) && access == entrypoint.ReadOnly {
-			err = hinted{err, "--offline shows placeholders for what the cluster would answer"}
+		if errors.Is(err, kube.ErrNoCluster) {
+			err = hinted{err, hint}
 		}
 		if err != nil {
 			return nil, err
@@ -50,5 +53,5 @@ func (a *app) newCluster(access entrypoint.Access, patience time.Duration) *entr
 			Log:       a.log.Warnf,
 			Stderr:    a.stderr,
 		})
-	}}
+	}, a.log)
 }

@@ -34,7 +34,7 @@ func (a *app) validate() error {
 	if err := render.Check(cfg); err != nil {
 		return err
 	}
-	// Nor need he have the cluster, or have created the Service.
+	// Whoever checks a configuration need not have its cluster, nor its root secrets.
 	facts, err := a.facts("", "", render.Placeholders{})
 	if err != nil {
 		return err
@@ -43,7 +43,6 @@ func (a *app) validate() error {
 		_, err = fmt.Fprintf(a.stdout, "%s is valid (its templates were not rendered: set POD_NAME, or see kubevali render --pod NAME-0)\n", a.configPath)
 		return err
 	}
-	// Whoever checks a configuration need not have its root secrets.
 	facts.Keys = entrypoint.Keys{Ring: keyfile.NewStandIn()}
 	plan, err := a.render(cfg, facts)
 	if err != nil {

@@ -120,7 +120,7 @@ func (a *app) keyFacts(flags podFlags) (*config.Config, render.Facts, error) {
 	if err := checkPod(flags.pod); err != nil {
 		return nil, render.Facts{}, err
 	}
-	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(false))
+	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(false, "key paths and scopes need no cluster where they ask for no address"))
 	return cfg, facts, err
 }
 

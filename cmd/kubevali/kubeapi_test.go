@@ -1,16 +1,21 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -18,44 +23,44 @@ import (
 // kubeAPI stands in for an API server that has one namespace, chains. It shows what a command asks for; the real API is
 // asked by the end-to-end tests.
 type kubeAPI struct {
-	mu       sync.Mutex // guards what follows
-	log      io.Writer
-	services map[string]map[string]any
-	down     func() bool
-	version  int
+	mu     sync.Mutex // guards what follows, and the files
+	dir    string
+	chosen int // node ports, so far
 }
 
 // cmdKubeAPI starts an API server with the nodes machine-0 and machine-1, on which the pods geth-0 and geth-1 are, and
-// points KUBECONFIG at it. It notes requests in the file "requests", and answers only while there is no file "down".
+// points KUBECONFIG at it. It notes requests in the file "requests", keeps Services in files of the folder "services",
+// and answers only while there is no file "down".
 func cmdKubeAPI(ts *testscript.TestScript, _ bool, _ []string) {
-	log, err := os.OpenFile(ts.MkAbs("requests"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	ts.Check(err)
-	api := &kubeAPI{log: log, services: make(map[string]map[string]any), down: func() bool {
-		_, err := os.Stat(ts.MkAbs("down"))
-		return err == nil
-	}}
-	server := httptest.NewServer(api)
-	ts.Defer(func() {
-		server.Close()
-		log.Close()
-	})
+	ts.Check(os.MkdirAll(ts.MkAbs("services"), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs("requests"), nil, 0o644))
+	server := httptest.NewTLSServer(&kubeAPI{dir: ts.MkAbs(".")})
+	ts.Defer(server.Close)
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	config := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
-clusters: [{name: k, cluster: {server: "%s"}}], users: [{name: u, user: {token: secret-token}}]}`, server.URL)
-	ts.Check(os.WriteFile(ts.MkAbs("kubeconfig"), []byte(config), 0o600))
-	ts.Setenv("KUBECONFIG", ts.MkAbs("kubeconfig"))
+clusters: [{name: k, cluster: {server: %q, certificate-authority-data: %s}}], users: [{name: u, user: {token: %s}}]}`,
+		server.URL, base64.StdEncoding.EncodeToString(authority), clusterToken())
+	ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs("keys/kubeconfig"), []byte(config), 0o600))
+	ts.Setenv("KUBECONFIG", ts.MkAbs("keys/kubeconfig"))
 }
+
+// clusterToken is what clients must show. Like rootSecret, it is no constant.
+func clusterToken() string { return strings.Repeat("cluster-token-", 3) }
 
 func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	name := path.Base(r.URL.Path)
-	if a.down() {
+	if _, err := os.Stat(filepath.Join(a.dir, "down")); err == nil {
 		a.answer(w, http.StatusServiceUnavailable, status(503, "ServiceUnavailable"))
 		return
 	}
-	fmt.Fprintf(a.log, "%s %s\n", r.Method, r.URL.Path)
+	a.note(r)
+	name := path.Base(r.URL.Path)
 	number := name[strings.LastIndexByte(name, '-')+1:]
 	switch resource := path.Base(path.Dir(r.URL.Path)); {
+	case r.Header.Get("Authorization") != "Bearer "+clusterToken():
+		a.answer(w, http.StatusUnauthorized, status(401, "Unauthorized"))
 	case r.URL.Path == "/api/v1/nodes":
 		a.answer(w, http.StatusOK, map[string]any{"items": []any{node("0"), node("1")}})
 	case name == "forbidden-0":
@@ -64,42 +69,104 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, http.StatusOK, node(number))
 	case resource == "pods" && number < "2":
 		a.answer(w, http.StatusOK, pod(name, number))
-	case resource == "services" && r.Method == http.MethodPatch:
-		a.patch(w, r, name)
-	case resource == "services" && a.services[name] != nil:
-		a.answer(w, http.StatusOK, a.services[name])
+	case r.Method == http.MethodPatch || r.Method == http.MethodPost:
+		a.write(w, r)
+	case resource == "services" && a.service(name) != nil:
+		a.answer(w, http.StatusOK, a.service(name))
 	default:
 		a.answer(w, http.StatusNotFound, status(404, "NotFound"))
 	}
 }
 
-// patch keeps what is applied and chooses the node ports that it leaves open.
-func (a *kubeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
+func (a *kubeAPI) note(r *http.Request) {
+	log, err := os.OpenFile(filepath.Join(a.dir, "requests"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer log.Close()
+	fmt.Fprintf(log, "%s %s\n", r.Method, r.URL.Path)
+}
+
+// service is what the file of that name holds, or nil.
+func (a *kubeAPI) service(name string) (service map[string]any) {
+	content, err := os.ReadFile(filepath.Join(a.dir, "services", name+".json"))
+	if err != nil {
+		return nil
+	}
+	if err := json.Unmarshal(content, &service); err != nil {
+		panic(err)
+	}
+	return service
+}
+
+// write keeps a Service that is applied and chooses the node ports that it leaves open, each time other ones.
+func (a *kubeAPI) write(w http.ResponseWriter, r *http.Request) {
 	var service map[string]any
-	if err := json.NewDecoder(r.Body).Decode(&service); err != nil {
+	var err error
+	if strings.Contains(r.Header.Get("Content-Type"), "json-patch") {
+		service, err = a.patched(path.Base(r.URL.Path), r.Body)
+	} else {
+		err = json.NewDecoder(r.Body).Decode(&service)
+	}
+	if err != nil {
 		a.answer(w, http.StatusBadRequest, status(400, "BadRequest"))
 		return
 	}
 	meta := service["metadata"].(map[string]any)
+	name := meta["name"].(string)
 	meta["uid"] = "uid-" + name
 	delete(meta, "resourceVersion")
-	spec := service["spec"].(map[string]any)
-	for _, p := range spec["ports"].([]any) {
-		if port := p.(map[string]any); port["nodePort"] == nil {
-			port["nodePort"] = 31000.0 // as JSON has it
-		}
-	}
-	code, before := http.StatusCreated, a.services[name]
+	code, before := http.StatusCreated, a.service(name)
+	a.choosePorts(service, before)
 	if before != nil {
 		code = http.StatusOK
 		meta["resourceVersion"] = before["metadata"].(map[string]any)["resourceVersion"]
 	}
 	if !reflect.DeepEqual(before, service) {
-		a.version++
-		meta["resourceVersion"] = fmt.Sprint(a.version)
+		meta["resourceVersion"] = strconv.FormatInt(time.Now().UnixNano(), 10)
 	}
-	a.services[name] = service
+	content, _ := json.Marshal(service)
+	if r.URL.Query().Has("dryRun") {
+		a.answer(w, code, service)
+		return
+	}
+	if err := os.WriteFile(filepath.Join(a.dir, "services", name+".json"), content, 0o644); err != nil {
+		panic(err)
+	}
 	a.answer(w, code, service)
+}
+
+// patched is a Service after a JSON patch of parts of its spec.
+func (a *kubeAPI) patched(name string, body io.Reader) (map[string]any, error) {
+	var operations []struct {
+		Path  string
+		Value any
+	}
+	service := a.service(name)
+	if err := json.NewDecoder(body).Decode(&operations); err != nil || service == nil {
+		return nil, fmt.Errorf("no patch of a Service: %w", err)
+	}
+	for _, o := range operations {
+		if field, ok := strings.CutPrefix(o.Path, "/spec/"); ok {
+			service["spec"].(map[string]any)[field] = o.Value
+		}
+	}
+	return service, nil
+}
+
+func (a *kubeAPI) choosePorts(service, before map[string]any) {
+	ports := func(s map[string]any) []any { return s["spec"].(map[string]any)["ports"].([]any) }
+	for i, p := range ports(service) {
+		port := p.(map[string]any)
+		switch {
+		case port["nodePort"] != nil:
+		case before != nil && len(ports(before)) > i && ports(before)[i].(map[string]any)["port"] == port["port"]:
+			port["nodePort"] = ports(before)[i].(map[string]any)["nodePort"]
+		default:
+			port["nodePort"] = 31000.0 + float64(a.chosen) // as JSON has it
+			a.chosen++
+		}
+	}
 }
 
 func (a *kubeAPI) answer(w http.ResponseWriter, code int, body map[string]any) {

@@ -54,7 +54,7 @@ func (a *app) show(flags renderFlags) error {
 	if err != nil {
 		return err
 	}
-	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(flags.offline))
+	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(flags.offline, offlineHint))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/render"
 )
@@ -61,10 +62,11 @@ func (a *app) runNode(flags runFlags) error {
 	if flags.watchConfig {
 		reload = entrypoint.ReloadOnChange
 	}
-	cluster := a.newCluster(entrypoint.ReadWrite, podPatience)
+	cluster := a.newCluster(podPatience, "a pod needs the token of its service account (automountServiceAccountToken), other "+
+		"machines KUBECONFIG")
 	var err error
 	a.exitCode, err = entrypoint.Run(entrypoint.Options{
-		Load:       a.loader(cluster),
+		Read:       a.reader(),
 		ConfigPath: a.configPath,
 		Reload:     reload,
 		Keys:       a.keys,
@@ -76,28 +78,31 @@ func (a *app) runNode(flags runFlags) error {
 	return err
 }
 
-// loader reads the configuration and renders the plan. The facts are gathered only once: random values of templates are
-// to stay the same as long as the node runs.
-func (a *app) loader(cluster *entrypoint.Cluster) entrypoint.Load {
-	gather := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "", cluster) })
-	return func(listen func(string)) (*render.Plan, error) {
+// reader reads the configuration. The facts are gathered only once: random values of templates are to stay the same as long
+// as the node runs.
+func (a *app) reader() func() (entrypoint.Configuration, error) {
+	gather := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "", nil) })
+	return func() (entrypoint.Configuration, error) {
 		cfg, err := a.load()
 		if err != nil {
 			return nil, err
 		}
 		facts, err := gather()
-		if err != nil {
-			return nil, err
-		}
-		cluster.Before = func() {
-			withoutCluster := facts
-			withoutCluster.Cluster = nil
-			if address, err := render.RenderListen(cfg, withoutCluster); err == nil {
-				listen(address)
-			}
-		}
-		return a.render(cfg, facts)
+		return configuration{cfg, facts}, err
 	}
+}
+
+// configuration is an entrypoint.Configuration.
+type configuration struct {
+	cfg   *config.Config
+	facts render.Facts
+}
+
+func (c configuration) Listen() (string, error) { return render.RenderListen(c.cfg, c.facts) }
+
+func (c configuration) Plan(cluster render.Cluster) (*render.Plan, error) {
+	c.facts.Cluster = cluster
+	return render.Render(c.cfg, c.facts)
 }
 
 func (a *app) dryRun(offline offlineFlag) error {
@@ -105,7 +110,7 @@ func (a *app) dryRun(offline offlineFlag) error {
 	if err != nil {
 		return err
 	}
-	facts, err := a.facts("", "", a.cluster(offline))
+	facts, err := a.facts("", "", a.cluster(offline, offlineHint))
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,9 @@ type secrets struct {
 // newSecrets knows the root secret, and in every format the keys of all pods and key names that scripts use.
 func newSecrets(t *testing.T) secrets {
 	t.Helper()
-	s := secrets{texts: map[string]string{rootSecret(): "the root secret"}}
+	s := secrets{texts: map[string]string{
+		rootSecret(): "the root secret", clusterToken(): "the token for the Kubernetes API",
+	}}
 	for _, scheme := range []keyderive.Scheme{keyderive.HKDFSHA256, keyderive.RSS3SHA256} {
 		root, err := keyderive.NewRoot(scheme, []byte(rootSecret()))
 		if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,8 @@ func DefaultServicePort() ServicePort { return ServicePort{Protocols: []Protocol
 func (s *NodeService) check(f *findings) {
 	const path = "nodeService."
 	f.within(path+"addressTimeout", s.AddressTimeout, second, day)
+	f.metadataNames(path+"labels", slices.Sorted(maps.Keys(s.Labels)), "app.kubernetes.io/managed-by")
+	f.metadataNames(path+"annotations", slices.Sorted(maps.Keys(s.Annotations)), "kubeva.li/managed-by")
 	switch {
 	case len(s.Ports) > 0 && s.NodePortTemplate.Text != "":
 		f.failAt(path+"nodePortTemplate", &Error{
@@ -95,6 +98,20 @@ func (p *ServicePort) check(f *findings, name string) {
 	f.portNumber(path+".nodePort", p.NodePort)
 	f.portNumber(path+".port", p.Port)
 	f.portNumber(path+".targetPort", p.TargetPort)
+}
+
+// metadataNames reports names of labels or annotations that cannot be, or are kubevali's own, see
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+func (f *findings) metadataNames(path string, names []string, own string) {
+	valid := regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	for _, name := range names {
+		switch {
+		case name == own:
+			f.failAt(join(path, name), &Error{Message: "kubevali sets this one by itself", Hint: "remove it"})
+		case !valid.MatchString(name):
+			f.failAt(join(path, name), &Error{Message: "not a name of a label or annotation", Hint: "such as example.com/name"})
+		}
+	}
 }
 
 // portNumber reports a port that is no number, where that can be told before rendering.

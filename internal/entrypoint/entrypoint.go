@@ -29,19 +29,15 @@ const CodeFailed = 125
 
 // Options say what to run, and how.
 type Options struct {
-	Load       Load
-	ConfigPath string // the file behind Load
+	Read       func() (Configuration, error)
+	ConfigPath string // the file behind Read
 	Reload     Reload
-	Keys       Keys            // what Load renders with
-	Cluster    *Cluster        // what Load renders with
-	Environ    func() []string // what the node inherits, name=value; asked once Load has taken out root secrets
+	Keys       Keys            // what the configuration's plans are made with
+	Cluster    *Cluster        // the same; always there, and asked only where a plan does
+	Environ    func() []string // what the node inherits, name=value; asked once Read has taken out root secrets
 	Version    string          // kubevali's own, for the User-Agent of pings
 	Log        logrus.FieldLogger
 }
-
-// Load reads the configuration and renders this pod's plan. Where that takes a question to the cluster, which may be long
-// in answering, it calls listen with the address of the monitor before, so that probes are answered meanwhile.
-type Load func(listen func(address string)) (*render.Plan, error)
 
 // Reload says what a change of the configuration file means to a running node.
 type Reload int
@@ -56,18 +52,17 @@ const (
 func Run(o Options) (code int, err error) {
 	r := &runner{Options: o, supervisor: supervise.New(o.Log), service: serviceKeeper{cluster: o.Cluster}}
 	defer r.supervisor.Close()
-	defer r.service.close()
-	r.Cluster.ctx = r.supervisor.Stopping()
+	r.service.ctx = r.supervisor.Stopping()
+	defer r.service.pause()
 	defer r.Keys.wipe()
 	defer r.closeMonitor()
 	if o.Reload == ReloadOnChange {
 		r.config = newConfigFile(o.ConfigPath)
 	}
-	plan, err := o.Load(r.listenEarly)
+	plan, err := r.load(r.supervisor.Stopping(), r.listenEarly)
 	if err != nil {
 		return r.failed(err)
 	}
-	r.environ = o.Environ()
 	return r.run(plan)
 }
 
@@ -120,7 +115,7 @@ func (r *runner) carryOut(plan *render.Plan) (int, error) {
 	if r.config == nil {
 		r.Keys.wipe() // no other plan will ask
 	}
-	r.Cluster.close()
+	r.Cluster.rest()
 	s, err := newSession(r, plan)
 	if err != nil {
 		return CodeFailed, err

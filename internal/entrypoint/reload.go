@@ -55,12 +55,12 @@ func (f *configFile) wait(ctx context.Context) error {
 // watchConfig ends the session once the configuration makes another plan that can be started.
 func (s *session) watchConfig() {
 	for s.config.wait(s.ctx) == nil {
-		next, err := s.Load(func(string) {}) // the probes are served already
+		next, err := s.load(s.ctx, func(string) {}) // the probes are served already
 		if err == nil {
 			err = s.check(next)
 		}
 		switch {
-		case s.interrupted() != nil:
+		case s.interrupted() != nil, s.ctx.Err() != nil:
 			return
 		case err != nil:
 			s.Log.Error("The configuration changed but cannot be used, so the node goes on with the old one")
@@ -69,6 +69,7 @@ func (s *session) watchConfig() {
 			}
 		case next.Equal(s.plan):
 			s.updateService(next.Service)
+			s.Cluster.rest()
 		default:
 			s.Log.Info("The configuration changed: stopping the node to start it anew")
 			s.live.Stopping("the configuration changed")
@@ -85,8 +86,10 @@ func (s *session) updateService(next *render.Service) {
 		return
 	}
 	s.Log.Info("The configuration changed, but only the Service's part of the plan did: the node goes on")
-	if err := s.service.keep(s.supervisor.Stopping(), next); err != nil && s.interrupted() == nil {
-		s.Log.Error(err)
+	switch err := s.service.keep(s.ctx, next); {
+	case err == nil:
+		s.plan.Service = next // which the node goes back to, should a later plan fail
+	case s.ctx.Err() == nil:
+		s.Log.Error(withHint(err))
 	}
-	s.Cluster.close()
 }

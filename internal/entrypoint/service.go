@@ -16,9 +16,12 @@ import (
 // trying beside it.
 type serviceKeeper struct {
 	cluster *Cluster
-	last    *render.Service // that keep was called with
-	stop    context.CancelFunc
-	work    sync.WaitGroup
+	ctx     context.Context // done when the process is to stop
+	last    *render.Service // that is there, or that the keeper is after; nil: none is wanted
+	pending bool            // the keeper is after it
+
+	stop context.CancelFunc // ends the attempts
+	work sync.WaitGroup
 }
 
 const (
@@ -30,11 +33,12 @@ const (
 )
 
 // keep makes the Service, or leaves that to a goroutine of its own where the API does not answer. An error says why it will
-// not come about without a change, such as a missing right. nil wants no Service; what is there is left alone.
+// not come about without a change, such as a missing right. nil wants no Service; what is there is left alone. ctx ends the
+// wait.
 func (k *serviceKeeper) keep(ctx context.Context, s *render.Service) error {
-	k.close()
-	k.last = s
+	k.pause()
 	if s == nil {
+		k.last, k.pending = nil, false
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, serviceWait)
@@ -42,15 +46,17 @@ func (k *serviceKeeper) keep(ctx context.Context, s *render.Service) error {
 	_, err := k.cluster.apply(limited, s)
 	switch {
 	case err == nil:
+		k.last, k.pending = s, false
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !passes(err):
+		k.resume()
 		return fmt.Errorf("nodeService: %w", err)
 	}
-	k.cluster.Log.Errorf("nodeService: %v; the node starts without its Service, which is tried again beside it", err)
-	ctx, k.stop = context.WithCancel(ctx)
-	k.work.Go(func() { k.retry(ctx, s) })
+	k.cluster.log.Errorf("nodeService: %s; the node goes on without its Service, which is tried again beside it", withHint(err))
+	k.last, k.pending = s, true
+	k.resume()
 	return nil
 }
 
@@ -60,7 +66,28 @@ func passes(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &answer) && answer.Temporary()
 }
 
+// pause ends the attempts and waits for their end.
+func (k *serviceKeeper) pause() {
+	if k.stop != nil {
+		k.stop()
+	}
+	k.work.Wait()
+}
+
+// resume goes on with the attempts, if there is still something to attempt.
+func (k *serviceKeeper) resume() {
+	if !k.pending {
+		return
+	}
+	var ctx context.Context
+	ctx, k.stop = context.WithCancel(k.ctx)
+	k.work.Go(func() { k.retry(ctx, k.last) })
+}
+
+// retry tries until the Service is there. It does not give up, as what is in the way may be mended while the node runs,
+// but says so only once.
 func (k *serviceKeeper) retry(ctx context.Context, s *render.Service) {
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,24 +95,16 @@ func (k *serviceKeeper) retry(ctx context.Context, s *render.Service) {
 		case <-time.After(serviceRetry):
 		}
 		_, err := k.cluster.apply(ctx, s)
-		if err == nil {
-			k.cluster.close()
+		k.cluster.rest()
+		switch {
+		case err == nil:
+			k.pending = false
 			return
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return
-		}
-		k.cluster.Log.Errorf("nodeService: %v", err)
-		if !passes(err) {
-			return
+		case err.Error() != said && !passes(err):
+			said = err.Error()
+			k.cluster.log.Errorf("nodeService: %s; it is tried again each %s", withHint(err), serviceRetry)
 		}
 	}
-}
-
-// close ends the attempts.
-func (k *serviceKeeper) close() {
-	if k.stop != nil {
-		k.stop()
-	}
-	k.work.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,7 +41,7 @@ func answers(r *http.Request) (int, string) {
 	case strings.Contains(r.URL.Path, "/pods/"):
 		return 200, `{"metadata": {"name": "geth-0", "uid": "1", "labels": {"statefulset.kubernetes.io/pod-name": "geth-0"}}}`
 	case r.Method == http.MethodPatch:
-		return 201, `{"metadata": {"name": "geth-0", "uid": "2", "resourceVersion": "2"}, "spec": {"ports": [{"name": "p2p", "port": 1, "nodePort": 31000, "protocol": "TCP", "targetPort": 1}]}}`
+		return 201, `{"metadata": {"name": "geth-0", "uid": "2", "resourceVersion": "2"}, "spec": {"ports": [{"name": "p2p", "port": 1, "nodePort": 31000, "protocol": "TCP", "targetPort": 31000}]}}`
 	}
 	return 404, `{"kind": "Status", "code": 404, "reason": "NotFound"}`
 }
@@ -59,18 +60,20 @@ clusters: [{name: k, cluster: {server: "http://192.0.2.1"}}], users: [{name: u, 
 	}
 	log, hook := test.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
-	return &serviceKeeper{cluster: &Cluster{Access: ReadWrite, Log: log, Connect: func() (*kube.Client, error) {
+	return &serviceKeeper{ctx: t.Context(), cluster: NewCluster(func() (*kube.Client, error) {
 		found, err := kube.Locate(func(name string) string { return map[string]string{"KUBECONFIG": path}[name] })
 		if err != nil {
 			return nil, err
 		}
 		return kube.NewClient(found, kube.Options{Patience: time.Minute, Transport: api})
-	}}}, hook
+	}, log)}, hook
 }
 
-var wanted = &render.Service{
-	Namespace: "chains", Name: "geth-0", Type: "NodePort", Owner: "None",
-	Ports: []render.ServicePort{{Name: "p2p", Protocol: "TCP", Port: 1, NodePort: 31000, TargetPort: 1}},
+func wanted() *render.Service {
+	return &render.Service{
+		Namespace: "chains", Name: "geth-0", Type: "NodePort", Owner: "None", AddressTimeout: time.Minute,
+		Ports: []render.ServicePort{{Name: "p2p", Protocol: "TCP", Port: 1, NodePort: 31000, TargetPort: 31000}},
+	}
 }
 
 func logged(hook *test.Hook) string {
@@ -90,7 +93,7 @@ func TestNodeDoesNotWaitLongForItsService(t *testing.T) {
 			}
 			return answers(r)
 		})
-		if err := keeper.keep(t.Context(), wanted); err != nil {
+		if err := keeper.keep(t.Context(), wanted()); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(start); waited != serviceWait {
@@ -101,13 +104,13 @@ func TestNodeDoesNotWaitLongForItsService(t *testing.T) {
 		if !strings.Contains(logged(hook), "Created Service geth-0") {
 			t.Errorf("no Service, but\n%s", logged(hook))
 		}
-		keeper.close()
+		keeper.pause()
 	})
 }
 
 func TestServiceThatCannotComeAbout(t *testing.T) {
 	keeper, _ := newKeeper(t, forbids)
-	err := keeper.keep(t.Context(), wanted)
+	err := keeper.keep(t.Context(), wanted())
 	if err == nil || !strings.HasPrefix(err.Error(), "nodeService: ") || !strings.Contains(kube.Hint(err), "pods") {
 		t.Errorf("error %v with hint %q", err, kube.Hint(err))
 	}
@@ -120,36 +123,105 @@ func TestStopEndsTheWaitForTheService(t *testing.T) {
 		reason := errors.New("stop")
 		keeper, _ := newKeeper(t, func(*http.Request) (int, string) { return 0, "connection refused" })
 		time.AfterFunc(time.Second, func() { stop(reason) })
-		if err := keeper.keep(ctx, wanted); !errors.Is(err, reason) {
+		if err := keeper.keep(ctx, wanted()); !errors.Is(err, reason) {
 			t.Errorf("error %v", err)
 		}
 
 		ctx, stop = context.WithCancelCause(t.Context())
-		if err := keeper.keep(ctx, wanted); err != nil {
+		keeper.ctx = ctx
+		if err := keeper.keep(ctx, wanted()); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
 		stop(reason)
-		keeper.close()
+		keeper.pause()
 		if waited := time.Since(start); waited > 0 {
 			t.Errorf("it went on for %v", waited)
 		}
 	})
 }
 
-func TestServiceIsMadeOnce(t *testing.T) {
+// What is in the way may be mended while the node runs. It is said once, with what to do about it.
+func TestServiceIsTriedUntilItIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		keeper, hook := newKeeper(t, func(r *http.Request) (int, string) {
+			switch now := time.Since(start); {
+			case now < time.Minute:
+				return 0, "connection refused"
+			case now < 10*time.Minute:
+				return forbids(r)
+			}
+			return answers(r)
+		})
+		if err := keeper.keep(t.Context(), wanted()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Minute)
+		keeper.pause()
+		text := logged(hook)
+		if strings.Count(text, "may not") != 1 || !strings.Contains(text, "resources: [pods]") || !strings.Contains(text, "Created Service geth-0") {
+			t.Errorf("the log:\n%s", text)
+		}
+	})
+}
+
+// One plan needs the Service made once; the next one looks again.
+func TestServiceIsMadeOnceForAPlan(t *testing.T) {
 	asked := 0
 	keeper, _ := newKeeper(t, func(r *http.Request) (int, string) { asked++; return answers(r) })
 	for range 2 {
-		if err := keeper.keep(t.Context(), wanted); err != nil {
+		if err := keeper.keep(t.Context(), wanted()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ports, err := keeper.cluster.NodePorts(wanted)
+	ports, err := applying{&lookups{cluster: keeper.cluster, ctx: t.Context()}}.NodePorts(wanted())
 	if err != nil || ports["p2p"] != 31000 {
 		t.Errorf("ports %v, error %v", ports, err)
 	}
-	if first := asked; first != 3 {
-		t.Errorf("asked %d times, want 3: for the pod, for the Service, and to make it", first)
+	once := asked
+	keeper.cluster.forget()
+	if err := keeper.keep(t.Context(), wanted()); err != nil {
+		t.Fatal(err)
+	}
+	if asked != 2*once {
+		t.Errorf("asked %d times for one plan, and %d for two", once, asked)
+	}
+}
+
+// A plan that goes back to its Service gets the ports that it had.
+func TestSettledServiceKeepsItsPorts(t *testing.T) {
+	keeper, _ := newKeeper(t, answers)
+	chosen := wanted()
+	chosen.Ports[0].NodePort, chosen.Ports[0].TargetPort = 0, 0
+	if same := keeper.cluster.settled(chosen); same != chosen {
+		t.Errorf("%+v was settled before it was made", same)
+	}
+	if _, err := keeper.cluster.apply(t.Context(), chosen); err != nil {
+		t.Fatal(err)
+	}
+	if settled := keeper.cluster.settled(chosen); !reflect.DeepEqual(settled, wanted()) {
+		t.Errorf("got %+v, want %+v", settled, wanted())
+	}
+	if keeper.cluster.settled(nil) != nil {
+		t.Error("no Service became one")
+	}
+}
+
+// A Service that something else made is left alone, and somebody must hear of it.
+func TestForeignService(t *testing.T) {
+	patched := false
+	keeper, hook := newKeeper(t, func(r *http.Request) (int, string) {
+		if strings.Contains(r.URL.Path, "/pods/") {
+			return answers(r)
+		}
+		patched = patched || r.Method != http.MethodGet && r.Method != ""
+		return 200, `{"metadata": {"name": "geth-0", "uid": "9", "resourceVersion": "7"}, "spec": {"ports": [{"name": "x", "port": 5, "protocol": "TCP"}]}}`
+	})
+	if err := keeper.keep(t.Context(), wanted()); err != nil {
+		t.Fatal(err)
+	}
+	if patched || !strings.Contains(logged(hook), "made by something else") {
+		t.Errorf("patched: %v; the log:\n%s", patched, logged(hook))
 	}
 }

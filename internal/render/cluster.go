@@ -16,7 +16,7 @@ import (
 // Cluster answers what templates ask of Kubernetes. It is asked only for what a template asks for, and only once for each
 // thing per rendering. Its errors may have a method Hint() string.
 type Cluster interface {
-	// NodeOf returns the name of the Kubernetes node that a pod is on.
+	// NodeOf returns the name of the Kubernetes node that a pod is on. The namespace is empty where it is not known.
 	NodeOf(namespace, pod string) (node string, err error)
 	// NodeAddresses returns the addresses of a Kubernetes node, in its own order.
 	NodeAddresses(node string) ([]NodeAddress, error)
@@ -62,7 +62,7 @@ func newLookups(f *Facts) *lookups {
 		if f.Pod == "" {
 			return "", &failure{"neither the Kubernetes node's name nor the pod's is known", nodeNameHint}
 		}
-		return ask(l, func(c Cluster) (string, error) { return c.NodeOf(f.Namespace, f.Pod) })
+		return ask(l, func(c Cluster) (string, error) { return c.NodeOf(f.knownNamespace(), f.Pod) })
 	})
 	l.addresses = sync.OnceValues(func() ([]NodeAddress, error) {
 		node, err := l.node()
@@ -80,7 +80,8 @@ const nodeNameHint = "set NODE_NAME from the field spec.nodeName"
 // ask puts a question to the cluster.
 func ask[T any](l *lookups, question func(Cluster) (T, error)) (answer T, err error) {
 	if l.facts.Cluster == nil {
-		return answer, &failure{"the Kubernetes API cannot be asked here", ""}
+		return answer, &failure{"the Kubernetes API cannot be asked here", "monitor.listen, for one, must be known to probes, " +
+			"which ask nobody: use .Index, or a variable"}
 	}
 	if answer, err = question(l.facts.Cluster); err == nil {
 		return answer, nil
@@ -104,8 +105,8 @@ func (l *lookups) problem(f *failure) *failure {
 
 // addCluster sets the functions that ask the Kubernetes API, and the one that puts its answers to use.
 func (e *engine) addCluster(funcs map[string]any) {
-	funcs["nodeExternalIP"] = func() (string, error) { return e.nodeIP(externalIP, netip.Addr.Is4, "IPv4", "nodeExternalIP6") }
-	funcs["nodeExternalIP6"] = func() (string, error) { return e.nodeIP(externalIP, isIPv6, "IPv6", "nodeExternalIP") }
+	funcs["nodeExternalIP"] = func() (string, error) { return e.externalIP("IPv4 ", netip.Addr.Is4) }
+	funcs["nodeExternalIP6"] = func() (string, error) { return e.externalIP("IPv6 ", isIPv6) }
 	funcs["nodeAddress"] = e.nodeAddress
 	funcs["getRandomNodeIP"] = e.randomNodeIP
 	funcs["getNodeIPWithIndex"] = e.nodeIPWithIndex
@@ -114,22 +115,25 @@ func (e *engine) addCluster(funcs map[string]any) {
 
 func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
-// nodeIP is the first of the Kubernetes node's addresses that is of a type and a family.
-func (e *engine) nodeIP(kind string, inFamily func(netip.Addr) bool, family, otherwise string) (string, error) {
+// externalIP is the first of the Kubernetes node's external IP addresses that is of the first family of which it has any.
+// wanted names the families, if not both will do.
+func (e *engine) externalIP(wanted string, families ...func(netip.Addr) bool) (string, error) {
 	addresses, err := e.lookups.addresses()
 	if err != nil {
 		return "", err
 	}
-	for _, a := range addresses {
-		if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == kind && inFamily(ip) {
-			return a.Address, nil
+	for _, inFamily := range families {
+		for _, a := range addresses {
+			if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == externalIP && inFamily(ip) {
+				return a.Address, nil
+			}
 		}
 	}
 	hint := `nodeAddress "ExternalIP" "InternalIP" takes what there is; see docs/kubernetes.md for clusters without external addresses`
-	if slices.ContainsFunc(addresses, func(a NodeAddress) bool { return a.Type == kind }) {
-		hint = otherwise + " gives the address of the other family"
+	if slices.ContainsFunc(addresses, func(a NodeAddress) bool { return a.Type == externalIP }) {
+		hint = "nodeExternalIP gives the IPv4 address, nodeExternalIP6 the IPv6 one"
 	}
-	return "", e.noAddress(family+" "+kind, addresses, hint)
+	return "", e.noAddress(wanted+externalIP, addresses, hint)
 }
 
 // nodeAddress is the Kubernetes node's first address of the first type of which it has any.
@@ -177,7 +181,7 @@ func (e *engine) noAddress(lacking string, addresses []NodeAddress, hint string)
 }
 
 func (e *engine) randomNodeIP() (string, error) {
-	all, err := e.allExternalIPs()
+	all, err := e.allExternalIPs("getRandomNodeIP")
 	if err != nil {
 		return "", err
 	}
@@ -190,14 +194,15 @@ func (e *engine) nodeIPWithIndex(n any) (string, error) {
 	if err != nil || i < 0 {
 		return "", &failure{"expected a number from 0, such as getNodeIPWithIndex .Index", ""}
 	}
-	all, err := e.allExternalIPs()
+	all, err := e.allExternalIPs("getNodeIPWithIndex")
 	if err != nil {
 		return "", err
 	}
 	return all[i%len(all)], nil
 }
 
-func (e *engine) allExternalIPs() ([]string, error) {
+func (e *engine) allExternalIPs(function string) ([]string, error) {
+	e.anyNodeBy = function
 	all, err := e.lookups.externalIPs()
 	if err == nil && len(all) == 0 {
 		err = &failure{"no Kubernetes node has an ExternalIP", "see docs/kubernetes.md for clusters without external addresses"}
@@ -223,20 +228,40 @@ func multiaddr(address string, parts ...any) (string, error) {
 		text.WriteString("/dns4/" + strings.TrimSuffix(address, "."))
 	}
 	for _, part := range parts {
-		part := strings.Trim(fmt.Sprint(part), "/")
-		if part == "" || part == "<nil>" {
-			return "", &failure{"multiaddr: one of its parts is empty", ""}
+		name, ok := multiaddrPart(part)
+		if !ok {
+			return "", &failure{"multiaddr: " + shortened(fmt.Sprint(part)) + " cannot be a part of it",
+				"a part is a word or a whole number, such as \"tcp\" or 30333"}
 		}
-		text.WriteString("/" + part)
+		text.WriteString("/" + name)
 	}
 	return text.String(), nil
 }
 
-// isHostName follows RFC 1123, section 2.1, and allows the underscores that some have.
+// multiaddrPart is a part, or several with slashes in between, as a text.
+func multiaddrPart(part any) (text string, ok bool) {
+	switch part.(type) {
+	case string, int, int64:
+		text = strings.Trim(fmt.Sprint(part), "/")
+	}
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return text, text != "" && !strings.Contains(text, "//") && !strings.ContainsFunc(text, odd)
+}
+
+// isHostName follows RFC 1123, section 2.1, by which the last label is no number, and allows the underscores that some
+// names have.
 func isHostName(text string) bool {
-	const longest, others = 253, "-._"
-	return text != "" && len(text) <= longest && !strings.HasPrefix(text, ".") && !strings.Contains(text, "..") &&
-		!strings.ContainsFunc(text, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
-		})
+	const longest = 253
+	labels := strings.Split(strings.TrimSuffix(text, "."), ".")
+	if len(text) > longest || strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return false
+	}
+	return !slices.ContainsFunc(labels, func(label string) bool { return !isLabel(label) })
+}
+
+func isLabel(text string) bool {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}
+	return text != "" && text[0] != '-' && text[len(text)-1] != '-' && !strings.ContainsFunc(text, odd)
 }

@@ -61,7 +61,7 @@ func dualStack() *fakeCluster {
 func TestClusterFunctions(t *testing.T) {
 	const service = "nodeService: {enabled: true, ports: {p2p: {protocols: [TCP, UDP], port: 30303}, ws: {nodePort: 30444}}}"
 	const balancer = "nodeService: {enabled: true, type: LoadBalancer, ports: {p2p: {port: 30303}}}"
-	node, pod := []string{"node machine-7"}, "node machine-7"
+	node := []string{"node machine-7"}
 	tests := []struct {
 		template, section, want string
 		asked                   []string
@@ -78,11 +78,13 @@ func TestClusterFunctions(t *testing.T) {
 		{`{{ multiaddr "::ffff:192.0.2.1" "/udp/" (add 1 2) "quic-v1" }}`, "", "/ip4/192.0.2.1/udp/3/quic-v1", nil},
 		{`{{ multiaddr "lb-1.example.com." "tcp" "1" }}`, "", "/dns4/lb-1.example.com/tcp/1", nil},
 		{`{{ .Service.NodePort "ws" }} {{ .Service.Port "ws" }}`, service, "30444 30444", nil},
-		{`{{ .Service.NodePort "p2p" }} {{ .Service.Port "p2p-udp" }}`, service, "31000 31000", []string{"ports of chains/sts-2", "ports of chains/sts-2"}},
-		{`{{ .Service.Address }}`, service, "2001:db8::7", []string{pod}},
-		{`{{ .Service.Address }} {{ .Service.Port "p2p" }}`, balancer, "lb.example.com 30303", []string{"address of chains/sts-2"}},
+		{`{{ .Service.NodePort "p2p" }} {{ .Service.Port "p2p-udp" }}`, service, "31000 31000", []string{"ports of chains/sts-2"}},
+		{`{{ .Service.Address }}`, service, "198.51.100.7", node},
+		{`{{ .Service.Address }} {{ .Service.Port "p2p" }} {{ .Service.Address }}`, balancer, "lb.example.com 30303 lb.example.com", []string{"address of chains/sts-2"}},
 		{`{{ .Service.NodePort "p2p" }}`, balancer, "31000", []string{"ports of chains/sts-2"}},
-		{`{{ .Service }}`, service, "the pod's Service", nil},
+		{`{{ .Service | quote }} {{ .Node | quote }} {{ .Pod | quote }}`, service,
+			`"the Service's data" "the Kubernetes node's data" "the pod's data"`, nil},
+		{`{{ with "x" }}{{ $.Service.NodePort "ws" }}{{ end }}`, service, "30444", nil},
 	}
 	for _, test := range tests {
 		t.Run(test.template, func(t *testing.T) {
@@ -155,7 +157,7 @@ func TestClusterErrors(t *testing.T) {
 		wants             []string
 	}{
 		{`{{ nodeExternalIP }}`, "", none, []string{"machine-7 has no IPv4 ExternalIP; it has InternalIP 10.0.0.2, Hostname machine-7", `nodeAddress "ExternalIP" "InternalIP"`}},
-		{`{{ nodeExternalIP }}`, "", onlyIPv6, []string{"no IPv4 ExternalIP; it has ExternalIP 2001:db8::7", "nodeExternalIP6 gives"}},
+		{`{{ nodeExternalIP }}`, "", onlyIPv6, []string{"no IPv4 ExternalIP; it has ExternalIP 2001:db8::7", "nodeExternalIP6 the IPv6 one"}},
 		{`{{ nodeExternalIP }}`, "", &fakeCluster{}, []string{"it has no address at all"}},
 		{`{{ nodeAddress "ExternalIP" "ExternalDNS" }}`, "", none, []string{"has no ExternalIP or ExternalDNS"}},
 		{`{{ nodeAddress "ExternalIp" }}`, "", none, []string{`no addresses of the type "ExternalIp"`, `did you mean "ExternalIP"?`}},
@@ -167,7 +169,16 @@ func TestClusterErrors(t *testing.T) {
 		{`{{ multiaddr "10.0.0.1:30333" }}`, "", none, []string{`"10.0.0.1:30333" is neither an IP address nor a host name`, "further values"}},
 		{`{{ multiaddr "fe80::1%eth0" }}`, "", none, []string{"has a zone"}},
 		{`{{ multiaddr "" }}`, "", none, []string{"neither an IP address nor"}},
-		{`{{ multiaddr "10.0.0.1" "tcp" "" }}`, "", none, []string{"one of its parts is empty"}},
+		{`{{ multiaddr "10.0.0.1" "tcp" "" }}`, "", none, []string{`"" cannot be a part of it`, "a whole number"}},
+		{`{{ multiaddr "10.0.0.1" "tcp//1" }}`, "", none, []string{"cannot be a part of it"}},
+		{`{{ multiaddr "10.0.0.1" "30 333" }}`, "", none, []string{"cannot be a part of it"}},
+		{`{{ multiaddr "10.0.0.1" (list 1 2) }}`, "", none, []string{"cannot be a part of it"}},
+		{`{{ multiaddr "10.0.0.1" 1e6 }}`, "", none, []string{"cannot be a part of it"}},
+		{`{{ multiaddr "192.0.2.300" }}`, "", none, []string{"neither an IP address nor a host name"}},
+		{`{{ multiaddr "30333" }}`, "", none, []string{"neither an IP address nor a host name"}},
+		{`{{ multiaddr "-" }}`, "", none, []string{"neither an IP address nor a host name"}},
+		{`{{ range list 1 }}{{ .Service.Address }}{{ end }}`, service, none, []string{"$.Service"}},
+		{`{{ .Service }}`, service, none, []string{"a group of values"}},
 		{`{{ .Service.NodePort "p2" }}`, service, none, []string{`nodeService.ports has no port "p2"`, `did you mean "p2p"?`}},
 		{`{{ .Service.NodePort "p2p" }}`, service, none, []string{"port p2p of the Service sts-2 has no node port"}},
 		{`{{ .Service.NodePort "p2p" }}`, service, forbidden, []string{"may not get nodes", "what to do"}},
@@ -225,7 +236,10 @@ func TestServiceErrors(t *testing.T) {
 		wants   []string
 	}{
 		{"ports: {a: {port: 1}, b: {port: 1}}", sts2(), []string{"port 1/TCP is that of a, too"}},
-		{"ports: {a: {port: 1, nodePort: 30000}, b: {port: 2, nodePort: 30000}}", sts2(), []string{"node port 30000/TCP is that of a, too"}},
+		{"ports: {a: {port: 1, nodePort: 30000}, b: {port: 2, nodePort: 30000}}", sts2(), []string{"node port 30000 is that of a, too"}},
+		{"ports: {a: {port: 1, nodePort: 30000}, b: {port: 2, nodePort: 30000, protocols: [UDP]}}", sts2(), []string{"node port 30000 is that of a, too"}},
+		{"ports: {a: {port: '{{ fail \"no port\" }}'}}", sts2(), []string{"no port"}},
+		{"nodePortTemplate: 30000, labels: {a: 'not a label!'}", sts2(), []string{`"not a label!" cannot be the value of a label`}},
 		{"ports: {a: {port: 1, protocols: [TCP, UDP]}, a-udp: {port: 2}}", sts2(), []string{"two ports have the name a-udp"}},
 		{"ports: {a: {port: '{{ \"\" }}'}}", sts2(), []string{"neither port nor nodePort gives a number"}},
 		{"ports: {a: {nodePort: '{{ .Pod.Name }}'}}", sts2(), []string{"expected a number from 1 to 65535", "sts-2"}},
@@ -235,6 +249,48 @@ func TestServiceErrors(t *testing.T) {
 		t.Run(test.section, func(t *testing.T) {
 			expectErrors(t, "nodeTemplate: {command: [node]}\nnodeService: {enabled: true, "+test.section+"}", test.facts, test.wants...)
 		})
+	}
+}
+
+// What the cluster would make of ports, some of which are fixed.
+func TestPlaceholderPorts(t *testing.T) {
+	ports := func(s ...render.ServicePort) map[string]int {
+		got, err := render.Placeholders{}.NodePorts(&render.Service{Name: "sts-1", Ports: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := ports(render.ServicePort{"a", "TCP", 1, 32330, 0}, render.ServicePort{"b", "UDP", 1, 0, 0}); got["b"] != 32330 {
+		t.Errorf("TCP and UDP of one port got %v", got)
+	}
+	if got := ports(render.ServicePort{"a", "TCP", 1, 0, 0}, render.ServicePort{"b", "TCP", 2, 30001, 0}); got["a"] != 30002 {
+		t.Errorf("a port beside a fixed one got %v", got)
+	}
+	if address, err := (render.Placeholders{}).LoadBalancer(nil); err != nil || address != "203.0.113.1" {
+		t.Errorf("the load balancer is %q, %v", address, err)
+	}
+}
+
+// Probes render monitor.listen, too, and have no cluster.
+func TestListenAsksNobody(t *testing.T) {
+	facts := sts2()
+	facts.Cluster = dualStack()
+	expectErrors(t, "nodeTemplate: {command: [node]}\nmonitor: {listen: '{{ nodeExternalIP }}:1'}", facts, "cannot be asked here", "probes")
+	plan := mustRender(t, "nodeTemplate: {command: ['{{ nodeExternalIP }}']}\nmonitor: {listen: '{{ .Node.Name }}:1'}", facts)
+	if plan.Monitor.Listen != "machine-7:1" || plan.Command[0] != "198.51.100.7" {
+		t.Errorf("listens at %s, runs %q", plan.Monitor.Listen, plan.Command)
+	}
+}
+
+// A namespace that nobody told is not looked into.
+func TestGuessedNamespaceIsNotTold(t *testing.T) {
+	cluster := dualStack()
+	facts := sts2()
+	facts.Cluster, facts.NamespaceGuessed, facts.Node = cluster, true, ""
+	plan := mustRender(t, "nodeTemplate: {command: ['{{ nodeExternalIP }}']}\nnodeService: {enabled: true, nodePortTemplate: 30000}", facts)
+	if cluster.asked[0] != "pod /sts-2" || plan.Service.Namespace != "" {
+		t.Errorf("asked for %q, for the Service in namespace %q", cluster.asked, plan.Service.Namespace)
 	}
 }
 
@@ -273,7 +329,7 @@ nodeTemplate:
 nodeService: {enabled: true, ports: {p2p: {protocols: [TCP, UDP], port: 30303}, ws: {port: 9944}}}
 `, facts)
 	want := []string{"192.0.2.1", "2001:db8::1", "node-of-sts-2", "192.0.2.1", "192.0.2.1",
-		"--address", "/ip4/192.0.2.1/tcp/30000", "--ports", "30000 30000 30001"}
+		"--address", "/ip4/192.0.2.1/tcp/30002", "--ports", "30002 30002 30003"}
 	if !slices.Equal(plan.Command, want) {
 		t.Errorf("got %q, want %q", plan.Command, want)
 	}
@@ -294,6 +350,8 @@ func TestWarnings(t *testing.T) {
 		{"{{ getNodeIPWithIndex 1 }}", local, "getNodeIPWithIndex may name"},
 		{"{{ getRandomNodeIP }}", cluster, ""},
 		{"{{ nodeExternalIP }}", local, ""},
+		{"{{ if false }}{{ getRandomNodeIP }}{{ end }}x", local, ""},
+		{"{{ getRandomNodeIP }}", "type: LoadBalancer, ports: {p2p: {port: 1}}", ""},
 		{"node", local, ""},
 	}
 	for _, test := range tests {

@@ -22,6 +22,12 @@ type data struct {
 // Format keeps what the dot holds out of texts, where only addresses in memory would show.
 func (data) Format(s fmt.State, _ rune) { io.WriteString(s, "the template's data") }
 
+// Format is that of data.
+func (podData) Format(s fmt.State, _ rune) { io.WriteString(s, "the pod's data") }
+
+// Format is that of data.
+func (nodeData) Format(s fmt.State, _ rune) { io.WriteString(s, "the Kubernetes node's data") }
+
 // Index is the pod's index.
 func (d *data) Index() (int, error) { return d.index() }
 

@@ -16,6 +16,7 @@ import (
 type engine struct {
 	facts      Facts
 	lookups    *lookups
+	anyNodeBy  string // the function by which a template got the address of any Kubernetes node; empty: none did
 	data       data
 	secrets    secrets
 	keys       *keyring // nil: the keys are not settled yet
@@ -52,9 +53,12 @@ func newEngine(cfg *config.Config, facts Facts, b *budget) *engine {
 func (e *engine) renderFor(cfg *config.Config, facts Facts) {
 	e.facts = facts
 	e.secrets = secretsOf(cfg)
-	e.lookups = newLookups(&e.facts)
-	e.data = data{facts: &e.facts, lookups: e.lookups, secrets: &e.secrets, index: facts.index, service: serviceTooEarly}
+	e.data = data{facts: &e.facts, secrets: &e.secrets, index: facts.index, service: serviceTooEarly}
+	e.lookUpBy(newLookups(&e.facts))
 }
+
+// lookUpBy makes the lookups those that templates use from here on.
+func (e *engine) lookUpBy(l *lookups) { e.lookups, e.data.lookups = l, l }
 
 // isPlain reports whether a text is its own rendering.
 func isPlain(text string) bool { return !strings.Contains(text, "{{") }
@@ -208,7 +212,7 @@ func (e *engine) printable(v any) (any, error) {
 	switch v.(type) {
 	case nil:
 		return nil, &failure{"there is no value to print", "a default can be given, such as: | default \"\""}
-	case *data, podData, nodeData:
+	case *data, podData, nodeData, serviceData:
 		return nil, &failure{"this is not a text but a group of values", "name one of them: " + strings.Join(fieldNames, ", ")}
 	}
 	return v, nil

@@ -200,7 +200,7 @@ func (e *engine) explain(action, message string) *failure {
 
 // fieldHint is for a field of data that is looked for elsewhere.
 func fieldHint(name string) string {
-	if !slices.Contains([]string{"Index", "Pod", "Node", "Env"}, name) {
+	if !slices.Contains([]string{"Index", "Pod", "Node", "Env", "Service"}, name) {
 		return ""
 	}
 	return "inside of range and with, and in a definition, the dot can be another value; $." + name +

@@ -87,6 +87,14 @@ func (f Facts) InNamespace(namespace string) Facts {
 	return f.withEnv("POD_NAMESPACE", namespace)
 }
 
+// knownNamespace is empty where the namespace is a guess: another one may have a pod of that name.
+func (f Facts) knownNamespace() string {
+	if f.NamespaceGuessed {
+		return ""
+	}
+	return f.Namespace
+}
+
 func (f Facts) withEnv(name, value string) Facts {
 	env := make(map[string]string, len(f.Env)+1)
 	maps.Copy(env, f.Env)

@@ -1,5 +1,7 @@
 package render
 
+import "cmp"
+
 // Placeholders is a Cluster for rendering without one: addresses that are set aside for documentation (RFC 5737, RFC 3849)
 // and node ports from the begin of the usual range.
 type Placeholders struct{}
@@ -25,14 +27,27 @@ func (Placeholders) NodeAddresses(node string) ([]NodeAddress, error) {
 // ExternalIPs is that of a single node.
 func (Placeholders) ExternalIPs() ([]string, error) { return []string{placeholderIP}, nil }
 
-// NodePorts counts up from 30000 and, as the cluster does, gives ports of the same number the same node port.
+// NodePorts are, where they are not fixed, the first free ones from 30000 and the pod's ordinal on. As the cluster does, it
+// gives ports of the same number the same node port.
 func (Placeholders) NodePorts(s *Service) (map[string]int, error) {
-	byName, byPort := make(map[string]int), make(map[int]int)
+	byName, byPort, taken := make(map[string]int), make(map[int]int), make(map[int]bool)
 	for _, port := range s.Ports {
-		if byPort[port.Port] == 0 {
-			byPort[port.Port] = placeholderNodePort + len(byPort)
+		if port.NodePort != 0 {
+			byPort[port.Port], taken[port.NodePort] = port.NodePort, true
 		}
-		byName[port.Name] = byPort[port.Port]
+	}
+	next := placeholderNodePort
+	if n, err := ordinal(s.Name); err == nil {
+		next += n
+	}
+	for _, port := range s.Ports {
+		for byPort[port.Port] == 0 {
+			if !taken[next] {
+				byPort[port.Port] = next
+			}
+			next++
+		}
+		byName[port.Name] = cmp.Or(port.NodePort, byPort[port.Port])
 	}
 	return byName, nil
 }

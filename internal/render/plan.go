@@ -150,23 +150,19 @@ func CheckFleet(plans []*Plan) error {
 }
 
 func sharedPorts(plans []*Plan) (errs []error) {
-	type socket struct {
-		protocol config.Protocol
-		port     int
-	}
-	holders := make(map[socket]*Plan)
+	holders := make(map[int]*Plan)
 	for _, p := range plans {
 		if p.Service == nil {
 			continue
 		}
 		for _, port := range p.Service.Ports {
-			socket := socket{port.Protocol, port.NodePort}
-			if holder := holders[socket]; holder != nil && port.NodePort != 0 {
-				errs = append(errs, fmt.Errorf("nodeService: pods %s and %s would both get node port %d/%s; "+
-					"let it depend on .Index", holder.Pod, p.Pod, port.NodePort, port.Protocol))
-				continue
+			// TCP and UDP of one Service may share a number, but those of two may not.
+			if holder := holders[port.NodePort]; holder != nil && holder != p {
+				errs = append(errs, fmt.Errorf("nodeService: pods %s and %s would both get node port %d; let it depend on .Index",
+					holder.Pod, p.Pod, port.NodePort))
+			} else if port.NodePort != 0 {
+				holders[port.NodePort] = p
 			}
-			holders[socket] = p
 		}
 	}
 	return errs

@@ -282,6 +282,20 @@ func TestCheckFleet(t *testing.T) {
 	if strings.Contains(err.Error(), "sts-2") {
 		t.Errorf("%v names a pod that is not concerned", err)
 	}
+	mixed := func(discovery string) (plans []*render.Plan) {
+		file := "nodeTemplate: {command: [node]}\nnodeService: {enabled: true, ports: {p2p: {nodePort: '{{ add 32303 .Index }}'}, " +
+			"discovery: {protocols: [UDP], port: '{{ add 32303 .Index }}', nodePort: '" + discovery + "'}}}"
+		for i := range 2 {
+			plans = append(plans, mustRender(t, file, sts2().ForPod(fmt.Sprintf("sts-%d", i))))
+		}
+		return plans
+	}
+	if err := render.CheckFleet(mixed("{{ add 32303 .Index }}")); err != nil {
+		t.Errorf("TCP and UDP on one port: %v", err)
+	}
+	if err := render.CheckFleet(mixed("{{ add 32304 .Index }}")); err == nil {
+		t.Error("no error for a number that two Services want, one for TCP and one for UDP")
+	}
 	if err := render.CheckFleet([]*render.Plan{{}, {}}); err != nil {
 		t.Errorf("pods without Services: %v", err)
 	}

@@ -80,6 +80,11 @@ func (p *planner) number(source config.Template, low, high int, hint string) (n 
 	if !ok {
 		return 0, false
 	}
+	return p.numberIn(source, text, low, high, hint)
+}
+
+// numberIn reads the number that a source has rendered to.
+func (p *planner) numberIn(source config.Template, text string, low, high int, hint string) (n int, ok bool) {
 	n, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil || n < low || n > high {
 		p.report(source, 1, &failure{fmt.Sprintf("expected a number from %d to %d, but this is %s", low, high, shortened(text)), hint})
@@ -234,7 +239,10 @@ func (p *planner) reportAt(path string, err error) {
 
 func (p *planner) listen() string {
 	source := p.cfg.Monitor.Listen
+	answers := p.lookups
+	p.lookUpBy(newLookups(&Facts{Pod: p.facts.Pod, Node: p.facts.Node})) // probes render it, too, and ask nobody
 	text, ok := p.execute(source)
+	p.lookUpBy(answers)
 	address := strings.TrimSpace(text)
 	if !ok || address == "" {
 		return ""

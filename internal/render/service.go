@@ -1,11 +1,15 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
@@ -13,7 +17,8 @@ import (
 
 // Service is the Service of this pod alone, as it is to be. It has the pod's name.
 type Service struct {
-	Namespace, Name       string
+	Namespace             string // empty where it is not known
+	Name                  string
 	Type                  config.ServiceType
 	Ports                 []ServicePort // at least one, by name
 	Owner                 config.ServiceOwner
@@ -54,14 +59,14 @@ func (p *planner) settleService() *Service {
 	}
 	failed := len(p.errs)
 	s := &Service{
-		Namespace:             p.facts.Namespace,
+		Namespace:             p.facts.knownNamespace(),
 		Name:                  p.facts.Pod,
 		Type:                  cfg.Type,
 		Owner:                 cfg.Owner,
 		ExternalTrafficPolicy: cfg.ExternalTrafficPolicy,
 		IPFamilyPolicy:        cfg.IPFamilyPolicy,
 		LoadBalancerClass:     cfg.LoadBalancerClass,
-		Labels:                p.named(cfg.Labels, p.word),
+		Labels:                p.named(cfg.Labels, p.labelValue),
 		Annotations:           p.named(cfg.Annotations, func(t config.Template) string { text, _ := p.execute(t); return text }),
 		AddressTimeout:        time.Duration(cfg.AddressTimeout),
 		ForceUpdate:           cfg.ForceUpdate,
@@ -71,14 +76,25 @@ func (p *planner) settleService() *Service {
 		p.reportAt("nodeService.enabled", &failure{"the Service has the pod's name, which is not known",
 			"set POD_NAME from the field metadata.name"})
 	}
-	ok := len(p.errs) == failed
+	ok, data := len(p.errs) == failed, p.serviceData(s)
 	p.data.service = func() (serviceData, error) {
 		if !ok {
 			return serviceData{}, errReported
 		}
-		return serviceData{s, p.engine}, nil
+		return data, nil
 	}
 	return s
+}
+
+// labelValue renders the value of a label, see
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+func (p *planner) labelValue(source config.Template) string {
+	value := p.word(source)
+	if !regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`).MatchString(value) {
+		p.report(source, 1, &failure{shortened(value) + " cannot be the value of a label",
+			"it has up to 63 letters, digits, dashes, dots and underscores, with a letter or digit at both ends"})
+	}
+	return value
 }
 
 func (p *planner) named(templates map[string]config.Template, render func(config.Template) string) map[string]string {
@@ -97,11 +113,13 @@ func (p *planner) servicePorts(cfg *config.NodeService) []ServicePort {
 	var ports []ServicePort
 	for _, name := range slices.Sorted(maps.Keys(cfg.Ports)) {
 		described := cfg.Ports[name]
-		port := ServicePort{Name: name, NodePort: p.port(described.NodePort), Port: p.port(described.Port)}
-		if port.Port == 0 {
-			port.Port = port.NodePort
+		nodePort, ok := p.port(described.NodePort)
+		own, ownOK := p.port(described.Port)
+		target, targetOK := p.port(described.TargetPort)
+		if !ok || !ownOK || !targetOK {
+			continue
 		}
-		port.TargetPort = p.port(described.TargetPort)
+		port := ServicePort{Name: name, NodePort: nodePort, Port: cmp.Or(own, nodePort), TargetPort: target}
 		switch {
 		case port.TargetPort != 0:
 		case cfg.Type == config.ServiceLoadBalancer:
@@ -121,12 +139,12 @@ func (p *planner) servicePorts(cfg *config.NodeService) []ServicePort {
 }
 
 // port is the number of a port, 0 where the text is empty.
-func (p *planner) port(source config.Template) int {
-	if p.word(source) == "" {
-		return 0
+func (p *planner) port(source config.Template) (n int, ok bool) {
+	text, ok := p.trimmed(source)
+	if !ok || text == "" {
+		return 0, ok
 	}
-	n, _ := p.number(source, 1, maxPort, portHint)
-	return n
+	return p.numberIn(source, text, 1, maxPort, portHint)
 }
 
 // checkServicePorts reports ports that Kubernetes would refuse together.
@@ -143,8 +161,9 @@ func (p *planner) checkServicePorts(ports []ServicePort) {
 				p.reportAt(at, &failure{"two ports have the name " + a.Name, "the second of a port's protocols is added to its name"})
 			case a.Protocol == b.Protocol && a.Port == b.Port:
 				p.reportAt(at, &failure{fmt.Sprintf("port %d/%s is that of %s, too", a.Port, a.Protocol, b.Name), ""})
-			case a.Protocol == b.Protocol && a.NodePort == b.NodePort && a.NodePort != 0:
-				p.reportAt(at, &failure{fmt.Sprintf("node port %d/%s is that of %s, too", a.NodePort, a.Protocol, b.Name), ""})
+			case a.NodePort == b.NodePort && a.NodePort != 0 && a.Port != b.Port:
+				p.reportAt(at, &failure{fmt.Sprintf("node port %d is that of %s, too", a.NodePort, b.Name),
+					"only TCP and UDP on the same port can share one"})
 			}
 		}
 	}
@@ -168,12 +187,27 @@ func (s *Service) find(name string) (ServicePort, error) {
 
 // serviceData is the Service as templates see it.
 type serviceData struct {
-	service *Service
-	engine  *engine
+	service   *Service
+	engine    *engine
+	nodePorts func() (map[string]int, error)
+	balancer  func() (string, error)
+}
+
+func (p *planner) serviceData(s *Service) serviceData {
+	return serviceData{
+		service: s,
+		engine:  p.engine,
+		nodePorts: sync.OnceValues(func() (map[string]int, error) {
+			return ask(p.lookups, func(c Cluster) (map[string]int, error) { return c.NodePorts(s) })
+		}),
+		balancer: sync.OnceValues(func() (string, error) {
+			return ask(p.lookups, func(c Cluster) (string, error) { return c.LoadBalancer(s) })
+		}),
+	}
 }
 
 // Format keeps addresses in memory out of texts.
-func (serviceData) Format(s fmt.State, _ rune) { io.WriteString(s, "the pod's Service") }
+func (serviceData) Format(s fmt.State, _ rune) { io.WriteString(s, "the Service's data") }
 
 // NodePort is the node port of one of the ports, read back where the cluster chose it.
 func (d serviceData) NodePort(name string) (int, error) {
@@ -181,7 +215,7 @@ func (d serviceData) NodePort(name string) (int, error) {
 	if err != nil || port.NodePort != 0 {
 		return port.NodePort, err
 	}
-	chosen, err := ask(d.engine.lookups, func(c Cluster) (map[string]int, error) { return c.NodePorts(d.service) })
+	chosen, err := d.nodePorts()
 	if err != nil {
 		return 0, err
 	}
@@ -200,24 +234,21 @@ func (d serviceData) Port(name string) (int, error) {
 	return d.NodePort(name)
 }
 
-// Address is what peers dial: the load balancer's IP address or host name, or else the Kubernetes node's external one.
+// Address is what peers dial: the load balancer's IP address or host name, or else the Kubernetes node's external one, IPv4
+// before IPv6, as most clusters have it with Services.
 func (d serviceData) Address() (string, error) {
 	if d.service.Type == config.ServiceLoadBalancer {
-		return ask(d.engine.lookups, func(c Cluster) (string, error) { return c.LoadBalancer(d.service) })
+		return d.balancer()
 	}
-	return d.engine.nodeAddress(externalIP)
+	return d.engine.externalIP("", netip.Addr.Is4, isIPv6)
 }
 
 // warnings finds a Service that does not answer where the node says that it does.
 func (p *planner) warnings(plan *Plan) []string {
-	if plan.Service == nil || plan.Service.ExternalTrafficPolicy != config.TrafficLocal {
+	s := plan.Service
+	if p.anyNodeBy == "" || s == nil || s.Type != config.ServiceNodePort || s.ExternalTrafficPolicy != config.TrafficLocal {
 		return nil
 	}
-	for _, name := range []string{"getRandomNodeIP", "getNodeIPWithIndex"} {
-		if p.ready[name] {
-			return []string{name + " may name a Kubernetes node that does not lead to this pod: announce nodeExternalIP, or set " +
-				"nodeService.externalTrafficPolicy: Cluster"}
-		}
-	}
-	return nil
+	return []string{p.anyNodeBy + " may name a Kubernetes node that does not lead to this pod: announce nodeExternalIP, or set " +
+		"nodeService.externalTrafficPolicy: Cluster"}
 }

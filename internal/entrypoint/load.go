@@ -1,0 +1,65 @@
+package entrypoint
+
+import (
+	"context"
+
+	"github.com/kubevali/kubevali/internal/render"
+)
+
+// Configuration is a configuration that has been read, and makes this pod's plan.
+type Configuration interface {
+	// Listen is the monitor's address, for which nothing is asked.
+	Listen() (string, error)
+	// Plan is the whole plan, by what a cluster answers.
+	Plan(render.Cluster) (*render.Plan, error)
+}
+
+// load reads the configuration and makes the plan; ctx ends its questions to the cluster. These may take long, so listen is
+// called with the monitor's address before.
+//
+// Where templates ask what became of the Service, it must be made first. That changes the way to a node that may be
+// running, so the plan is made and checked with placeholders before.
+func (r *runner) load(ctx context.Context, listen func(address string)) (*render.Plan, error) {
+	cfg, err := r.Read()
+	if err != nil {
+		return nil, err
+	}
+	if r.environ == nil {
+		r.environ = r.Environ()
+	}
+	r.Cluster.forget()
+	first := &preview{lookups: &lookups{cluster: r.Cluster, ctx: ctx, before: func() {
+		if address, err := cfg.Listen(); err == nil {
+			listen(address)
+		}
+	}}}
+	plan, err := cfg.Plan(first)
+	if err == nil && first.asked {
+		plan, err = r.loadWithService(cfg, plan, first.lookups)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range plan.Warnings {
+		r.Log.Warn(warning)
+	}
+	return plan, nil
+}
+
+func (r *runner) loadWithService(cfg Configuration, previewed *render.Plan, l *lookups) (*render.Plan, error) {
+	if err := r.check(previewed); err != nil {
+		return nil, err
+	}
+	r.service.pause()
+	if l.before != nil {
+		l.before()
+		l.before = nil
+	}
+	plan, err := cfg.Plan(applying{l})
+	if err != nil {
+		r.service.resume()
+		return nil, err
+	}
+	plan.Service = r.Cluster.settled(plan.Service)
+	return plan, nil
+}
