@@ -31,7 +31,7 @@ func (r request) error(message string) *Error {
 // failed is a request that was not sent.
 func (r request) failed(err error) *Error {
 	e := r.error(err.Error())
-	e.Hint, e.err = Hint(err), err
+	e.Remedy, e.err = Hint(err), err
 	return e
 }
 
@@ -42,7 +42,7 @@ func (r request) ended(ctx context.Context, last *Error) *Error {
 	if e.temporary && errors.Is(e.err, context.DeadlineExceeded) {
 		return &e // what stood in the way says more than that time was up
 	}
-	e.Message, e.Hint = "given up: "+e.err.Error(), ""
+	e.Message, e.Remedy = "given up: "+e.err.Error(), ""
 	return &e
 }
 
@@ -78,22 +78,22 @@ func (c *Client) judge(r request, resp *http.Response, body io.Reader) *Error {
 	switch code := resp.StatusCode; {
 	case code >= 300 && code < 400:
 		e.Message = "the API server at " + c.cluster.Server() + " answers with a redirect, which is not followed"
-		e.Hint = "check the server's address (" + c.cluster.source + ")"
+		e.Remedy = "check the server's address (" + c.cluster.source + ")"
 	case code == http.StatusUnauthorized:
 		e.Message = "the API server at " + c.cluster.Server() + " does not accept the credentials of " + c.cluster.source
-		e.Hint = c.credentialsHint()
+		e.Remedy = c.credentialsHint()
 	case code == http.StatusForbidden:
 		e.forbidden(s.Message)
 	case code == http.StatusNotFound:
 		if !strings.HasPrefix(s.Message, "namespaces ") {
-			e.Message, e.Hint = "it does not exist", nameHint(r.resource)
+			e.Message, e.Remedy = "it does not exist", nameHint(r.resource)
 		}
 		if s.Reason == "" {
 			e.Message = c.cluster.Server() + " does not answer as a Kubernetes API server does (404)"
-			e.Hint = "check the server's address (" + c.cluster.source + ")"
+			e.Remedy = "check the server's address (" + c.cluster.source + ")"
 		}
 	case code == http.StatusUnprocessableEntity:
-		e.Hint = invalidHint(s.Message)
+		e.Remedy = invalidHint(s.Message)
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests,
 		code == http.StatusInternalServerError, code == http.StatusBadGateway,
 		code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
@@ -116,14 +116,14 @@ func retryAfter(resp *http.Response, s status) time.Duration {
 // unreadable is a success whose body cannot be read.
 func (c *Client) unreadable(r request, resp *http.Response, body *io.LimitedReader, err error) *Error {
 	e := r.error(c.cluster.Server() + " does not answer as a Kubernetes API server does")
-	e.Code, e.Hint = resp.StatusCode, "check the server's address ("+c.cluster.source+")"
+	e.Code, e.Remedy = resp.StatusCode, "check the server's address ("+c.cluster.source+")"
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case body.N <= 0:
-		e.Message, e.Hint = fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20), ""
+		e.Message, e.Remedy = fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20), ""
 	case !errors.As(err, &syntax) && !errors.As(err, &wrong):
-		e.Message, e.Hint, e.temporary = "the answer broke off: "+describe(err), "", true
+		e.Message, e.Remedy, e.temporary = "the answer broke off: "+describe(err), "", true
 	}
 	return e
 }
@@ -137,11 +137,11 @@ func (c *Client) unreachable(r request, err error) *Error {
 	switch {
 	case errors.As(err, &certificate), errors.As(err, &noTLS):
 		e.temporary = false
-		e.Hint = "check the server's address and its certificate-authority (" + c.cluster.source + ")"
+		e.Remedy = "check the server's address and its certificate-authority (" + c.cluster.source + ")"
 	case c.cluster.inPod:
-		e.Hint = "see whether the API server is up, and whether a NetworkPolicy keeps the pod from " + c.cluster.server.Host
+		e.Remedy = "see whether the API server is up, and whether a NetworkPolicy keeps the pod from " + c.cluster.server.Host
 	default:
-		e.Hint = "see whether kubectl reaches it (" + c.cluster.source + ")"
+		e.Remedy = "see whether kubectl reaches it (" + c.cluster.source + ")"
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,9 @@ const (
 	manager             = "kubevali"
 	managedByAnnotation = "kubeva.li/managed-by"
 	managedByLabel      = "app.kubernetes.io/managed-by"
+	// noVersion is a resource version that no object has: it is etcd's revision before the first write. An apply that
+	// names it creates an object, and is refused (409) where there is one.
+	noVersion = "1"
 	// podNameLabel is what a StatefulSet's controller gives each of its pods.
 	podNameLabel = "statefulset.kubernetes.io/pod-name"
 
@@ -93,7 +97,8 @@ func (o Outcome) String() string {
 // create and patch on services in the namespace.
 //
 // It is a server-side apply by the field manager kubevali: what others set beyond the description stays, except for the
-// selector and for ports, of which the described are all. A Service that is being deleted is waited for.
+// selector and for ports, of which the described are all. A Service that is being deleted is waited for. When the API
+// refuses the description, the Service that is there stays as it was.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, error) {
 	if s.Type == "" {
@@ -123,7 +128,7 @@ func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, er
 		}
 	}
 	e := s.request("patch").error("something else changes it again and again")
-	e.Hint = "kubectl get service --show-managed-fields -o yaml says what (metadata.managedFields)"
+	e.Remedy = "kubectl get service --show-managed-fields -o yaml says what (metadata.managedFields)"
 	e.Code, e.temporary = http.StatusConflict, true
 	return Service{}, Unchanged, e
 }
@@ -151,7 +156,7 @@ func (s ServiceSpec) checkPorts() error {
 func (s ServiceSpec) owner(pod Pod) (*Owner, error) {
 	wrong := func(message, hint string) (*Owner, error) {
 		e := s.request("patch").error(message)
-		e.Hint = hint
+		e.Remedy = hint
 		return nil, e
 	}
 	if pod.Labels[podNameLabel] != pod.Name {
@@ -202,8 +207,8 @@ func (a *application) look(ctx context.Context) (svc Service, foreign bool, err 
 		if !found.Managed && !a.spec.ForceUpdate {
 			return found, true, nil
 		}
-		if superfluous(a.spec.Ports, found.Ports) {
-			if live, err = a.prune(ctx, live); err != nil {
+		if ports := live.clinging(a.spec.Ports); len(ports) > 0 {
+			if live, err = a.claim(ctx, live, ports); err != nil {
 				return Service{}, false, err
 			}
 		}
@@ -233,7 +238,7 @@ func (a *application) settled(ctx context.Context) (*wireService, error) {
 		}
 		if time.Since(start) >= deletionTimeout {
 			e := a.spec.request("patch").error(fmt.Sprintf("it has been in deletion for more than %s", deletionTimeout))
-			e.Hint = "kubectl get service -o yaml shows the finalizers it waits for (metadata.finalizers)"
+			e.Remedy = "kubectl get service -o yaml shows the finalizers it waits for (metadata.finalizers)"
 			e.temporary = true
 			return nil, e
 		}
@@ -243,10 +248,11 @@ func (a *application) settled(ctx context.Context) (*wireService, error) {
 	}
 }
 
-// apply applies the description with these ports, provided that the Service is still as in live, and returns what it has
-// become.
+// apply applies the description with these ports, provided that the Service is still as in live, or still not there, and
+// returns what it has become.
 func (a *application) apply(ctx context.Context, ports []ServicePort, live *wireService) (*wireService, error) {
-	body, err := json.Marshal(a.spec.manifest(live.Metadata.ResourceVersion, ports, a.owner))
+	version := cmp.Or(live.Metadata.ResourceVersion, noVersion)
+	body, err := json.Marshal(a.spec.manifest(version, ports, a.owner))
 	if err != nil {
 		return nil, err
 	}
@@ -268,25 +274,9 @@ func (a *application) patch(
 	return &w, nil
 }
 
-// prune takes away ports that are not wanted. Server-side apply takes away only what an apply of the same manager
-// brought; a Service that was made in another way would keep its ports, and their names and node ports would collide
-// with the wanted ones. A Service must have a port, so that the wanted ones are put in where none is left; without node
-// ports, since it may be of a type that has none.
-func (a *application) prune(ctx context.Context, live *wireService) (*wireService, error) {
-	var kept []json.RawMessage
-	for _, raw := range live.Spec.Ports {
-		if hasKey(a.spec.Ports, readPort(raw)) {
-			kept = append(kept, raw)
-		}
-	}
-	ports := any(kept)
-	if kept == nil {
-		var wanted []wirePort
-		for _, p := range a.spec.Ports {
-			wanted = append(wanted, wirePort{Name: p.Name, Protocol: p.Protocol, Port: p.Port})
-		}
-		ports = wanted
-	}
+// claim makes ports belong to Apply, which then takes them away. That changes who manages them and nothing else, so that
+// the Service works as before when the apply that follows is refused.
+func (a *application) claim(ctx context.Context, live *wireService, ports []portKey) (*wireService, error) {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -294,7 +284,7 @@ func (a *application) prune(ctx context.Context, live *wireService) (*wireServic
 	}
 	body, err := json.Marshal([]operation{
 		{"replace", "/metadata/resourceVersion", live.Metadata.ResourceVersion},
-		{"replace", "/spec/ports", ports},
+		{"add", "/metadata/managedFields", claimed(live.Metadata.ManagedFields, ports)},
 	})
 	if err != nil {
 		return nil, err
@@ -302,7 +292,7 @@ func (a *application) prune(ctx context.Context, live *wireService) (*wireServic
 	return a.patch(ctx, live, "application/json-patch+json", url.Values{"fieldManager": {manager}}, body)
 }
 
-// manifest is the Service as it is applied. resourceVersion is what the decision is based on, "" for a new one.
+// manifest is the Service as it is applied. resourceVersion is of what the decision is based on.
 func (s ServiceSpec) manifest(resourceVersion string, ports []ServicePort, owner *Owner) any {
 	type object map[string]any
 	metadata := object{
@@ -310,9 +300,8 @@ func (s ServiceSpec) manifest(resourceVersion string, ports []ServicePort, owner
 		"namespace":   s.Namespace,
 		"labels":      with(s.Labels, managedByLabel, manager),
 		"annotations": with(s.Annotations, managedByAnnotation, manager),
-	}
-	if resourceVersion != "" {
-		metadata["resourceVersion"] = resourceVersion
+		// A precondition: the API answers 409 when the Service is not, or no longer, of this version.
+		"resourceVersion": resourceVersion,
 	}
 	if owner != nil {
 		metadata["ownerReferences"] = []Owner{*owner}

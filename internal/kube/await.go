@@ -39,7 +39,7 @@ func (c *Client) AwaitAddress(ctx context.Context, namespace, name string, timeo
 			return "", err
 		}
 		late := r.error(fmt.Sprintf("its load balancer has no address after %s", timeout))
-		late.Hint = "kubectl describe service shows what the load balancer's controller says; " +
+		late.Remedy = "kubectl describe service shows what the load balancer's controller says; " +
 			"without events there is none in the cluster"
 		late.temporary, late.err = true, context.DeadlineExceeded
 		return "", late

@@ -73,7 +73,7 @@ func inCluster(address, accountDir string) (*Cluster, error) {
 		failure := &ConfigError{Source: serviceAccount, Message: err.Error(), err: err}
 		if errors.Is(err, fs.ErrNotExist) {
 			failure.Message = "the pod has no token (" + c.tokenFile + ")"
-			failure.Hint = "remove automountServiceAccountToken: false from the pod's spec and from its ServiceAccount"
+			failure.Remedy = "remove automountServiceAccountToken: false from the pod's spec and from its ServiceAccount"
 		}
 		return nil, failure
 	}

@@ -61,7 +61,7 @@ func (c *credentials) ask(ctx context.Context) (*pluginCredentials, error) {
 		return nil, &ConfigError{
 			Source:  c.cluster.source,
 			Message: "the credential plugin " + err.Error(),
-			Hint:    p.hint(err),
+			Remedy:  p.hint(err),
 			err:     err,
 		}
 	}

@@ -9,5 +9,6 @@
 // and no watches. It knows none of kubevali's other packages, renders nothing and decides nothing about the node.
 //
 // Invariants: nothing is sent before the first look-up; every request has a deadline and every answer a size limit; a
-// Service that something else made is not touched without being told to; credentials never reach logs or errors.
+// Service that something else made is not touched without being told to, and none is left half changed when the API
+// refuses a change; credentials never reach logs or errors.
 package kube

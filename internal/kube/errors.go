@@ -21,8 +21,8 @@ type Error struct {
 	Reason string
 	// Message is what is wrong, without the names above.
 	Message string
-	// Hint is what to do about it, "" where there is nothing to say.
-	Hint string
+	// Remedy is what to do about it, "" where there is nothing to say.
+	Remedy string
 
 	temporary  bool
 	retryAfter time.Duration
@@ -33,6 +33,9 @@ type Error struct {
 func (e *Error) Error() string {
 	return fmt.Sprintf("cannot %s %s: %s", e.Verb, e.object(), e.Message)
 }
+
+// Hint returns the remedy.
+func (e *Error) Hint() string { return e.Remedy }
 
 // Unwrap returns what ended the request from inside: a context's error or a *ConfigError. Nil for the API's answers.
 func (e *Error) Unwrap() error { return e.err }
@@ -56,13 +59,16 @@ type ConfigError struct {
 	Source string
 	// Message is what is wrong with it.
 	Message string
-	// Hint is what to do about it, "" where there is nothing to say.
-	Hint string
+	// Remedy is what to do about it, "" where there is nothing to say.
+	Remedy string
 
 	err error
 }
 
 func (e *ConfigError) Error() string { return e.Source + ": " + e.Message }
+
+// Hint returns the remedy.
+func (e *ConfigError) Hint() string { return e.Remedy }
 
 // Unwrap returns the file system's or a context's error where one is the cause.
 func (e *ConfigError) Unwrap() error { return e.err }
@@ -73,15 +79,11 @@ func NotFound(err error) bool {
 	return errors.As(err, &e) && e.Code == http.StatusNotFound
 }
 
-// Hint returns what an error of this package says to do, "" where it says nothing.
+// Hint returns what an error says to do, "" where it says nothing.
 func Hint(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Hint
-	}
-	var c *ConfigError
-	if errors.As(err, &c) {
-		return c.Hint
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
 	}
 	return ""
 }

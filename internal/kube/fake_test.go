@@ -31,11 +31,12 @@ func (i inline) RoundTrip(r *http.Request) (*http.Response, error) {
 // inlineClient returns a client of a handler.
 func inlineClient(t *testing.T, h http.Handler, o kube.Options) *kube.Client {
 	t.Helper()
-	cluster, err := kube.ParseKubeconfig("/etc/kubeconfig", []byte(kubeconfigFor("https://api.example.com", "", `token: "t0ken"`)))
+	cluster, err := kube.ParseKubeconfig("/etc/kubeconfig", []byte(kubeconfigFor("https://api.example.com", "", `token: "s3cret-token"`)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Transport = inline{h}
+	o.Log = withoutSecrets(t, o.Log)
 	client, err := kube.NewClient(cluster, o)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ type fakeAPI struct {
 	pods     map[string]object
 	services map[string]*fakeService
 	nextPort int
-	version  int
+	version  int // of the last write; the first is 2, as it is with etcd
 	requests []string
 	// before is called before each request is answered.
 	before func(request string)
@@ -90,12 +91,11 @@ type fakeAPI struct {
 
 type fakeService struct {
 	object   object
-	applied  map[string]bool // keys of the ports that the last apply brought
 	revision int
 }
 
 func newFakeAPI() *fakeAPI {
-	return &fakeAPI{pods: map[string]object{}, services: map[string]*fakeService{}, nextPort: 30000}
+	return &fakeAPI{pods: map[string]object{}, services: map[string]*fakeService{}, nextPort: 30000, version: 1}
 }
 
 // addPod adds a pod of a StatefulSet.
@@ -117,12 +117,21 @@ func (f *fakeAPI) addPod(name string) {
 func (f *fakeAPI) addService(name string, annotations object, ports ...object) {
 	f.version++
 	kind := "ClusterIP"
+	owned := object{}
+	for _, p := range anys(ports) {
+		owned[keyOf(p.(object))] = object{".": object{}, "f:port": object{}}
+	}
 	if slices.ContainsFunc(ports, func(p object) bool { return p["nodePort"] != nil }) {
 		kind = "NodePort"
 	}
 	f.services[name] = &fakeService{revision: f.version, object: object{
-		"metadata": object{"name": name, "namespace": "chains", "uid": "u1", "annotations": annotations},
-		"spec":     object{"type": kind, "ports": anys(ports)},
+		"metadata": object{"name": name, "namespace": "chains", "uid": "u1", "annotations": annotations, "managedFields": []any{
+			object{"manager": "kubevali", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "time": "2026-01-01T00:00:00Z",
+				"fieldsV1": object{"f:spec": object{"f:ports": owned, "f:type": object{}}}},
+			object{"manager": "kubevali", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "subresource": "status",
+				"fieldsV1": object{"f:status": object{}}},
+		}},
+		"spec": object{"type": kind, "ports": anys(ports)},
 	}}
 }
 
@@ -165,6 +174,19 @@ func (s *fakeService) write(w http.ResponseWriter, code int) {
 	_ = json.NewEncoder(w).Encode(s.object)
 }
 
+// visible is the Service without what only managers of fields see.
+func (s *fakeService) visible(t *testing.T) string {
+	t.Helper()
+	metadata := maps.Clone(s.object["metadata"].(object))
+	delete(metadata, "managedFields")
+	delete(metadata, "resourceVersion")
+	data, err := json.Marshal(object{"metadata": metadata, "spec": s.object["spec"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
 	body, _ := io.ReadAll(r.Body)
 	code, live := http.StatusOK, f.services[name]
@@ -180,12 +202,17 @@ func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
 			Op, Path string
 			Value    any
 		}
-		if json.Unmarshal(body, &operations) != nil || len(operations) != 2 || operations[1].Path != "/spec/ports" {
+		if json.Unmarshal(body, &operations) != nil {
 			answerStatus(w, 400, "BadRequest", string(body))
 			return
 		}
+		change = func() {
+			for _, o := range operations {
+				path := strings.Split(o.Path, "/") // as in /spec/ports
+				live.object[path[1]].(object)[path[2]] = o.Value
+			}
+		}
 		version = operations[0].Value
-		change = func() { live.object["spec"].(object)["ports"] = operations[1].Value }
 	case "application/apply-patch+yaml":
 		var manifest object
 		if json.Unmarshal(body, &manifest) != nil || r.URL.RawQuery != "fieldManager=kubevali&force=true" {
@@ -200,7 +227,12 @@ func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	change()
-	if problem := f.allocate(live.object["spec"].(object), before); problem != "" {
+	problem := f.allocate(name, live.object["spec"].(object), before)
+	if labels, _ := live.object["metadata"].(object)["labels"].(object); strings.Contains(fmt.Sprint(labels["chain"]), " ") {
+		problem = fmt.Sprintf("metadata.labels: Invalid value: %q: a valid label must be", labels["chain"])
+	}
+	if problem != "" {
+		live.object = nil
 		_ = json.Unmarshal(before, &live.object)
 		answerStatus(w, 422, "Invalid", fmt.Sprintf("Service %q is invalid: %s", name, problem))
 		return
@@ -216,9 +248,23 @@ func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
 	live.write(w, code)
 }
 
-// apply merges a manifest: ports by port and protocol, those of the last apply that are missing go.
+// apply merges a manifest: ports by port and protocol. Those of the last apply that are missing go, unless somebody else
+// has set them, too.
 func (s *fakeService) apply(manifest object) {
 	metadata, spec := s.object["metadata"].(object), s.object["spec"].(object)
+	var others []any
+	mine, theirs := object{}, object{}
+	managed, _ := metadata["managedFields"].([]any)
+	for _, m := range managed {
+		m := m.(object)
+		keys := portsOf(m)
+		if m["manager"] == "kubevali" && m["operation"] == "Apply" && m["subresource"] == nil {
+			maps.Copy(mine, keys)
+			continue
+		}
+		maps.Copy(theirs, keys)
+		others = append(others, m)
+	}
 	delete(metadata, "ownerReferences")
 	for key, value := range manifest["metadata"].(object) {
 		if key != "resourceVersion" {
@@ -226,12 +272,12 @@ func (s *fakeService) apply(manifest object) {
 		}
 	}
 	old, _ := spec["ports"].([]any)
-	wanted := map[string]bool{}
+	wanted := object{}
 	var ports []any
 	for _, p := range manifest["spec"].(object)["ports"].([]any) {
 		p := maps.Clone(p.(object))
 		key := keyOf(p)
-		wanted[key] = true
+		wanted[key] = object{".": object{}}
 		for _, o := range old {
 			if o := o.(object); keyOf(o) == key && o["nodePort"] != nil && p["nodePort"] == nil {
 				p["nodePort"] = o["nodePort"]
@@ -240,18 +286,28 @@ func (s *fakeService) apply(manifest object) {
 		ports = append(ports, p)
 	}
 	for _, o := range old {
-		if key := keyOf(o.(object)); !wanted[key] && !s.applied[key] {
+		if key := keyOf(o.(object)); wanted[key] == nil && (mine[key] == nil || theirs[key] != nil) {
 			ports = append(ports, o)
 		}
 	}
 	maps.Copy(spec, manifest["spec"].(object))
 	spec["ports"] = ports
-	s.applied = wanted
+	metadata["managedFields"] = append(others, object{
+		"manager": "kubevali", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "time": "2026-01-02T00:00:00Z",
+		"fieldsV1": object{"f:spec": object{"f:ports": wanted}},
+	})
+}
+
+// portsOf returns the ports among managed fields.
+func portsOf(managed object) object {
+	spec, _ := managed["fieldsV1"].(object)["f:spec"].(object)
+	ports, _ := spec["f:ports"].(object)
+	return ports
 }
 
 // allocate chooses node ports, as the API does: one for both protocols of a port when it creates a Service, one each
 // when it updates one, where a port of the same name keeps its own.
-func (f *fakeAPI) allocate(spec object, before []byte) (problem string) {
+func (f *fakeAPI) allocate(service string, spec object, before []byte) (problem string) {
 	var old struct{ Spec struct{ Ports []object } }
 	_ = json.Unmarshal(before, &old)
 	names := map[any]bool{}
@@ -266,6 +322,9 @@ func (f *fakeAPI) allocate(spec object, before []byte) (problem string) {
 		}
 		if spec["type"] == "ClusterIP" && p["nodePort"] != nil {
 			return fmt.Sprintf("spec.ports[%d].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'", i)
+		}
+		if p["nodePort"] != nil && f.taken(service, p["nodePort"]) {
+			return fmt.Sprintf("spec.ports[%d].nodePort: Invalid value: %v: provided port is already allocated", i, p["nodePort"])
 		}
 		if spec["type"] == "ClusterIP" || p["nodePort"] != nil {
 			continue
@@ -290,7 +349,21 @@ func (f *fakeAPI) allocate(spec object, before []byte) (problem string) {
 	return ""
 }
 
-func keyOf(port object) string { return fmt.Sprint(port["port"], port["protocol"]) }
+// taken says whether another Service has a node port.
+func (f *fakeAPI) taken(service string, nodePort any) bool {
+	for name, s := range f.services {
+		ports, _ := s.object["spec"].(object)["ports"].([]any)
+		if name != service && slices.ContainsFunc(ports, func(p any) bool { return p.(object)["nodePort"] == nodePort }) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyOf is how the API names a port among the managed fields.
+func keyOf(port object) string {
+	return fmt.Sprintf(`k:{"port":%v,"protocol":"%v"}`, port["port"], port["protocol"])
+}
 
 func anys(objects []object) []any {
 	var list []any

@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -38,6 +39,7 @@ func clientFor(t *testing.T, kubeconfig string, o kube.Options) *kube.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Log = withoutSecrets(t, o.Log)
 	client, err := kube.NewClient(cluster, o)
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +47,31 @@ func clientFor(t *testing.T, kubeconfig string, o kube.Options) *kube.Client {
 	return client
 }
 
-// checkError checks that an error and its hint contain what they should.
+// checkNoSecrets checks that a text holds none of the tests' tokens, passwords and keys. All of them have s3cret in them,
+// or are keys in PEM.
+func checkNoSecrets(t *testing.T, text string) {
+	t.Helper()
+	for _, secret := range []string{"s3cret", base64Of("joe:s3cret"), "PRIVATE KEY"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("a secret shows: %s", text)
+		}
+	}
+}
+
+// withoutSecrets checks each line that is logged before it goes to log, which may be nil.
+func withoutSecrets(t *testing.T, log func(string, ...any)) func(string, ...any) {
+	return func(format string, args ...any) {
+		checkNoSecrets(t, fmt.Sprintf(format, args...))
+		if log != nil {
+			log(format, args...)
+		}
+	}
+}
+
+// checkError checks that an error and its hint contain what they should, and no secret.
 func checkError(t *testing.T, err error, message, hint string) {
 	t.Helper()
+	checkNoSecrets(t, fmt.Sprintf("%v\n%+v\n%#v\n%s", err, err, err, kube.Hint(err)))
 	if err == nil || !strings.Contains(err.Error(), message) {
 		t.Errorf("error %v\nwant    %s", err, message)
 	}

@@ -31,13 +31,13 @@ func (e *Error) forbidden(message string) {
 		role, scope = "Role", fmt.Sprintf("in namespace %q", e.Namespace)
 	}
 	e.Message = fmt.Sprintf("%s may not %q %q (%s)", who, verb, resource, scope)
-	e.Hint = fmt.Sprintf(`add - {apiGroups: [""], resources: [%s], verbs: [%s]} to the rules of a %s that is bound to it`,
+	e.Remedy = fmt.Sprintf(`add - {apiGroups: [""], resources: [%s], verbs: [%s]} to the rules of a %s that is bound to it`,
 		resource, verbsFor(resource, verb), role)
 	if e.Namespace != "" {
-		e.Hint += fmt.Sprintf(" in namespace %q", e.Namespace)
+		e.Remedy += fmt.Sprintf(" in namespace %q", e.Namespace)
 	}
 	if user == "system:anonymous" {
-		e.Hint = "the request carried no credentials that the API server knows; " + e.Hint
+		e.Remedy = "the request carried no credentials that the API server knows; " + e.Remedy
 	}
 }
 
@@ -84,6 +84,21 @@ func invalidHint(message string) string {
 	case strings.Contains(message, "field is immutable"), strings.Contains(message, "may not change once set"),
 		strings.Contains(message, "may not be set to 'None'"):
 		return "that cannot be changed: delete the Service, and it is made anew"
+	}
+	// The first field that is wrong; there may be several in brackets: [metadata.labels: …, spec.ports[0].name: …]
+	_, what, _ := strings.Cut(message, "is invalid: ")
+	path, _, _ := strings.Cut(strings.TrimPrefix(what, "["), ": ")
+	for _, field := range []struct{ path, key, rule string }{
+		{"metadata.labels", "labels", ": a value has at most 63 letters, digits, -, _ and ., begins and ends with a letter or digit, " +
+			"or is empty; other text can go into nodeService.annotations"},
+		{"metadata.annotations", "annotations", ": a key is a name or a DNS name, / and a name, and all of them together have at most 256 KiB"},
+		{"spec.ports", "ports", ""},
+		{"spec.loadBalancerClass", "loadBalancerClass", ""},
+		{"spec.ipFamilyPolicy", "ipFamilyPolicy", ""},
+	} {
+		if strings.HasPrefix(path, field.path) {
+			return "see nodeService." + field.key + field.rule
+		}
 	}
 	return ""
 }

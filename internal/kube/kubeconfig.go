@@ -195,7 +195,7 @@ func (m *merged) cluster() (*Cluster, error) {
 		return nil, &ConfigError{
 			Source:  "kubeconfig " + names,
 			Message: "no current-context",
-			Hint:    "choose one with kubectl config use-context; there are: " + list(m.contexts),
+			Remedy:  "choose one with kubectl config use-context; there are: " + list(m.contexts),
 		}
 	}
 	context, ok := m.contexts[m.current]
@@ -203,7 +203,7 @@ func (m *merged) cluster() (*Cluster, error) {
 		return nil, &ConfigError{
 			Source:  "kubeconfig " + names,
 			Message: fmt.Sprintf("there is no context %q, which current-context names", m.current),
-			Hint:    "choose one with kubectl config use-context; there are: " + list(m.contexts),
+			Remedy:  "choose one with kubectl config use-context; there are: " + list(m.contexts),
 		}
 	}
 	c := &Cluster{source: "kubeconfig " + context.file + ", context " + m.current}

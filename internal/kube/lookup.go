@@ -58,8 +58,11 @@ type wireNodes struct {
 }
 
 type wireService struct {
-	Metadata objectMeta `json:"metadata"`
-	Spec     struct {
+	Metadata struct {
+		objectMeta
+		ManagedFields []managedFields `json:"managedFields"`
+	} `json:"metadata"`
+	Spec struct {
 		Type  ServiceType       `json:"type"`
 		Ports []json.RawMessage `json:"ports"`
 	} `json:"spec"`

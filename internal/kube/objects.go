@@ -46,16 +46,6 @@ type Service struct {
 	Managed bool
 }
 
-// Port returns the port of that name.
-func (s Service) Port(name string) (ServicePort, bool) {
-	for _, p := range s.Ports {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return ServicePort{}, false
-}
-
 // ServiceType is spec.type of a Service.
 type ServiceType string
 

@@ -16,7 +16,7 @@ import (
 func TestPluginIsReaped(t *testing.T) {
 	s := newAPIServer(t)
 	p := newPlugin(t, s, "v1", "")
-	p.answer(map[string]any{"token": "one"})
+	p.answer(map[string]any{"token": "s3cret-one"})
 	var stop atomic.Bool
 	var reaper sync.WaitGroup
 	reaper.Go(func() {
@@ -28,7 +28,7 @@ func TestPluginIsReaped(t *testing.T) {
 	defer reaper.Wait()
 	defer stop.Store(true)
 	for range 10 {
-		if got := s.who(t, clientFor(t, p.path("config"), kube.Options{})); got != "Bearer one" {
+		if got := s.who(t, clientFor(t, p.path("config"), kube.Options{})); got != "Bearer s3cret-one" {
 			t.Errorf("asked as %q", got)
 		}
 	}

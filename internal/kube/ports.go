@@ -74,11 +74,6 @@ func chosen(p ServicePort, wanted, live []ServicePort) int {
 	return 0
 }
 
-// superfluous says whether a Service has ports that are not wanted.
-func superfluous(wanted, live []ServicePort) bool {
-	return slices.ContainsFunc(live, func(l ServicePort) bool { return !hasKey(wanted, l) })
-}
-
 func hasKey(ports []ServicePort, p ServicePort) bool {
 	return slices.ContainsFunc(ports, func(q ServicePort) bool { return q.key() == p.key() })
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,18 @@ func (r *realCluster) spec(pod string, ports ...kube.ServicePort) kube.ServiceSp
 		Namespace: r.namespace, Name: pod, Pod: pod, Type: kube.NodePort, Ports: ports,
 		Owner: kube.OwnedByPod, ExternalTrafficPolicy: "Local",
 	}
+}
+
+// freePort returns a node port that nothing in the cluster has.
+func (r *realCluster) freePort() int {
+	r.t.Helper()
+	r.kubectl("", "create", "service", "nodeport", "free", "--tcp=80")
+	free, err := strconv.Atoi(r.field("free", "{.spec.ports[0].nodePort}"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.kubectl("", "delete", "service", "free")
+	return free
 }
 
 func (r *realCluster) apply(s kube.ServiceSpec, want kube.Outcome) kube.Service {
@@ -143,26 +156,27 @@ func TestRealChosenPorts(t *testing.T) {
 func TestRealFixedPorts(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
-	s := r.spec("geth-0", port("p2p", "TCP", 31303, 31303, 0), port("p2p-udp", "UDP", 31303, 31303, 0))
+	first, second := r.freePort(), r.freePort()
+	s := r.spec("geth-0", port("p2p", "TCP", first, first, 0), port("p2p-udp", "UDP", first, first, 0))
 	if got := r.apply(s, kube.Created).Ports; !slices.Equal(got, []kube.ServicePort{
-		port("p2p", "TCP", 31303, 31303, 31303), port("p2p-udp", "UDP", 31303, 31303, 31303),
+		port("p2p", "TCP", first, first, first), port("p2p-udp", "UDP", first, first, first),
 	}) {
 		t.Errorf("%+v", got)
 	}
 	r.settled(s)
-	s.Ports = []kube.ServicePort{port("p2p", "TCP", 31304, 31304, 0)}
-	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 31304, 31304, 31304)}) {
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", second, second, 0)}
+	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", second, second, second)}) {
 		t.Errorf("moved: %+v", got)
 	}
-	s.Ports = []kube.ServicePort{port("p2p", "TCP", 30303, 31304, 30303)}
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", 30303, second, 30303)}
 	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, s.Ports) {
 		t.Errorf("the same node port with another port: %+v", got)
 	}
 	r.settled(s)
 
 	r.pod("geth-1")
-	taken := r.spec("geth-1", port("p2p", "TCP", 31304, 31304, 0))
-	r.fails(taken, `spec.ports[0].nodePort: Invalid value: 31304: provided port is already allocated`, "another Service, or another port, has this node port")
+	taken := r.spec("geth-1", port("p2p", "TCP", second, second, 0))
+	r.fails(taken, fmt.Sprintf("spec.ports[0].nodePort: Invalid value: %d: provided port is already allocated", second), "another Service, or another port, has this node port")
 	taken.Ports[0].NodePort = 1024
 	r.fails(taken, `provided port is not in the valid range. The range of valid ports is 30000-32767`, "--service-node-port-range")
 }
@@ -201,7 +215,7 @@ func TestRealForeignTypes(t *testing.T) {
 		`{"type":"NodePort","ports":[{"name":"p2p","port":80}],"externalTrafficPolicy":"Local"}`,
 		`{"type":"LoadBalancer","ports":[{"name":"p2p","port":80}],"externalTrafficPolicy":"Local","allocateLoadBalancerNodePorts":false}`,
 	} {
-		for j, nodePort := range []int{0, 31320} {
+		for j, nodePort := range []int{0, r.freePort()} {
 			name := fmt.Sprintf("geth-%d%d", i, j)
 			r.pod(name)
 			r.kubectl(fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"name":%q},"spec":%s}`, name, spec), "create", "-f", "-")
@@ -220,19 +234,20 @@ func TestRealForeignTypes(t *testing.T) {
 func TestRealOldService(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
-	old := `{"apiVersion":"v1","kind":"Service","metadata":{"name":"geth-0","labels":{"app":"x","statefulset.kubernetes.io/pod-name":"geth-0"},
+	nodePort := r.freePort()
+	old := fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"geth-0","labels":{"app":"x","statefulset.kubernetes.io/pod-name":"geth-0"},
 		"annotations":{"kubeva.li/managed-by":"kubevali"}},"spec":{"type":"NodePort","selector":{"app":"x","statefulset.kubernetes.io/pod-name":"geth-0"},
-		"ports":[{"name":"p2p","port":30333,"nodePort":31333,"targetPort":31333}]}}`
+		"ports":[{"name":"p2p","port":30333,"nodePort":%d,"targetPort":%[1]d}]}}`, nodePort)
 	r.kubectl(old, "create", "--field-manager=kubevali", "-f", "-")
 	// The short form of a configuration.
-	s := r.spec("geth-0", port("p2p", "TCP", 30333, 31333, 0))
-	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 30333, 31333, 31333)}) {
+	s := r.spec("geth-0", port("p2p", "TCP", 30333, nodePort, 0))
+	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 30333, nodePort, nodePort)}) {
 		t.Errorf("%+v", got)
 	}
 	r.settled(s)
 	// The same node port with a name of the old port on another one.
-	s.Ports = []kube.ServicePort{port("p2p", "TCP", 31333, 31333, 0), port("p2p-udp", "UDP", 31333, 31333, 0)}
-	if got := r.apply(s, kube.Updated).Ports; len(got) != 2 || got[0] != port("p2p", "TCP", 31333, 31333, 31333) {
+	s.Ports = []kube.ServicePort{port("p2p", "TCP", nodePort, nodePort, 0), port("p2p-udp", "UDP", nodePort, nodePort, 0)}
+	if got := r.apply(s, kube.Updated).Ports; len(got) != 2 || got[0] != port("p2p", "TCP", nodePort, nodePort, nodePort) {
 		t.Errorf("%+v", got)
 	}
 	r.settled(s)

@@ -161,11 +161,11 @@ func (r request) check() error {
 	switch {
 	case r.verb != "list" && !isName(r.name):
 		e := r.error("that is not a name (lower-case letters, digits, - and ., at most 253)")
-		e.Hint = nameHint(r.resource)
+		e.Remedy = nameHint(r.resource)
 		return e
 	case r.resource != "nodes" && !isName(r.namespace):
 		e := r.error("that is not a namespace (lower-case letters, digits and -, at most 63)")
-		e.Hint = "set POD_NAMESPACE from the downward API (fieldPath: metadata.namespace)"
+		e.Remedy = "set POD_NAMESPACE from the downward API (fieldPath: metadata.namespace)"
 		return e
 	}
 	return nil

@@ -224,7 +224,7 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.URL.String() != "https://api.example.com/api/v1/nodes/node-1.example.com" || got.Method != "GET" ||
-		got.Header.Get("Authorization") != "Bearer t0ken" || got.Header.Get("User-Agent") != "kubevali/1.2" {
+		got.Header.Get("Authorization") != "Bearer s3cret-token" || got.Header.Get("User-Agent") != "kubevali/1.2" {
 		t.Errorf("%s %s %v", got.Method, got.URL, got.Header)
 	}
 }
@@ -272,7 +272,11 @@ func TestInvalid(t *testing.T) {
 		`Service "geth-0" is invalid: spec.ports[0].nodePort: Invalid value: 31304: provided port is already allocated`:                                                         "another Service, or another port",
 		`Service "geth-0" is invalid: spec.ports[0].nodePort: Invalid value: 1024: provided port is not in the valid range. The range of valid ports is 30000-32767`:            "--service-node-port-range",
 		`Service "geth-0" is invalid: spec.loadBalancerClass: Invalid value: "example.com/other": may not change once set`:                                                      "delete the Service",
-		`Service "geth-0" is invalid: metadata.labels: Invalid value: "a b": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'` + "": "",
+		`Service "geth-0" is invalid: metadata.labels: Invalid value: "a b": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'`:      "see nodeService.labels: a value has at most 63",
+		`Service "geth-0" is invalid: [metadata.annotations: Invalid value: "a b": name part must consist of …, spec.ports[0].name: Invalid value: "P2P": a lowercase RFC 1123`: "see nodeService.annotations",
+		`Service "geth-0" is invalid: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive`:                                                         "see nodeService.ports",
+		`Service "geth-0" is invalid: spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services`:                           "see nodeService.ipFamilyPolicy",
+		`Service "geth-0" is invalid: spec.selector: Invalid value: "x": what?`:                                                                                                 "",
 	} {
 		_, err := inlineClient(t, refuses(422, "Invalid", api), kube.Options{}).Service(t.Context(), "chains", "geth-0")
 		_, message, _ := strings.Cut(api, "is invalid: ")
