@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/install"
 	"github.com/kubevali/kubevali/internal/keyfile"
@@ -88,11 +90,16 @@ func (a *app) probeCommand() *cobra.Command {
 shell or curl. Exits 0 for yes and 1 for no, and says why.`,
 		Example:   "  kubevali probe live -c /config/kubevali.yaml",
 		ValidArgs: []string{"live", "ready"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] != "live" && args[0] != "ready" {
+				return fmt.Errorf("invalid argument %q: expected live or ready", strings.Join(args, " "))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
-			return a.probe(ctx, args[0], listen)
+			return a.probe(ctx, monitor.Kind(args[0]), listen)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "address to ask (default monitor.listen of the configuration)")
@@ -100,24 +107,41 @@ shell or curl. Exits 0 for yes and 1 for no, and says why.`,
 	return c
 }
 
-func (a *app) probe(ctx context.Context, kind, listen string) error {
+func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error {
 	if listen == "" {
-		cfg, err := a.load()
-		if err != nil {
-			return err
-		}
-		facts, err := a.facts("", "", nil)
-		if err != nil {
-			return err
-		}
-		if listen, err = render.RenderListen(cfg, facts); err != nil {
-			return err
+		var err error
+		if listen, err = a.listenAddress(); err != nil {
+			return a.unknown(kind, err)
 		}
 	}
-	answer, err := monitor.Probe(ctx, listen, monitor.Kind(kind))
+	answer, err := monitor.Probe(ctx, listen, kind)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.stdout, answer)
 	return err
+}
+
+// listenAddress is where the kubevali of this pod most likely listens. With --watch-config it goes on by what it read
+// before when the file becomes wrong, so that only monitor.listen counts here.
+func (a *app) listenAddress() (string, error) {
+	cfg, err := config.LoadFlawed(a.configPath)
+	if err != nil {
+		return "", err
+	}
+	a.takeRoots(cfg.P2PKeys)
+	facts, err := a.facts("", "", nil)
+	if err != nil {
+		return "", err
+	}
+	return render.RenderListen(cfg, facts)
+}
+
+// unknown is the answer where nobody can be asked. A mistake in a file must not kill a node that runs.
+func (a *app) unknown(kind monitor.Kind, err error) error {
+	if kind != monitor.Live {
+		return err
+	}
+	_, printErr := fmt.Fprintf(a.stdout, "taken for alive, as the configuration does not say where to ask: %v\n", err)
+	return printErr
 }

@@ -117,7 +117,11 @@ func (a *kubeAPI) write(w http.ResponseWriter, r *http.Request) {
 	meta["uid"] = "uid-" + name
 	delete(meta, "resourceVersion")
 	code, before := http.StatusCreated, a.service(name)
-	a.choosePorts(service, before)
+	if !a.choosePorts(service, before) {
+		a.answer(w, http.StatusUnprocessableEntity, map[string]any{"kind": "Status", "reason": "Invalid", "code": 422,
+			"message": `Service "geth-1" is invalid: spec.ports[0].nodePort: Invalid value: 32767: provided port is already allocated`})
+		return
+	}
 	if before != nil {
 		code = http.StatusOK
 		meta["resourceVersion"] = before["metadata"].(map[string]any)["resourceVersion"]
@@ -154,11 +158,15 @@ func (a *kubeAPI) patched(name string, body io.Reader) (map[string]any, error) {
 	return service, nil
 }
 
-func (a *kubeAPI) choosePorts(service, before map[string]any) {
+// choosePorts refuses takenPort.
+func (a *kubeAPI) choosePorts(service, before map[string]any) (ok bool) {
+	const takenPort = 32767.0
 	ports := func(s map[string]any) []any { return s["spec"].(map[string]any)["ports"].([]any) }
 	for i, p := range ports(service) {
 		port := p.(map[string]any)
 		switch {
+		case port["nodePort"] == takenPort:
+			return false
 		case port["nodePort"] != nil:
 		case before != nil && len(ports(before)) > i && ports(before)[i].(map[string]any)["port"] == port["port"]:
 			port["nodePort"] = ports(before)[i].(map[string]any)["nodePort"]
@@ -167,6 +175,7 @@ func (a *kubeAPI) choosePorts(service, before map[string]any) {
 			a.chosen++
 		}
 	}
+	return true
 }
 
 func (a *kubeAPI) answer(w http.ResponseWriter, code int, body map[string]any) {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/supervise"
@@ -34,8 +36,16 @@ func run(args []string) int {
 	return max(a.exitCode, 1)
 }
 
-// report prints an error, one line per finding, and what to do about it.
+// report prints an error, one line per finding, and what to do about it; where the log is JSON, as one entry of it.
 func (a *app) report(err error) {
+	if _, json := a.log.Formatter.(*logrus.JSONFormatter); json {
+		entry := logrus.NewEntry(a.log)
+		if hint := hintOf(err); hint != "" {
+			entry = entry.WithField("hint", hint)
+		}
+		entry.Error(err)
+		return
+	}
 	for line := range strings.Lines(err.Error()) {
 		if line = strings.TrimRight(line, "\n"); line != "" {
 			fmt.Fprintf(a.stderr, "kubevali: %s\n", line)

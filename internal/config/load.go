@@ -24,6 +24,21 @@ func Load(path string) (*Config, []Warning, error) {
 	return Parse(path, data)
 }
 
+// LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
+// out, as if it were not written. The error is about the file as a whole.
+func LoadFlawed(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		err.At = Position{File: path}
+		return nil, Errors{err}
+	}
+	config, _, err := decode(path, data)
+	if err != nil {
+		return nil, Errors{err}
+	}
+	return config, nil
+}
+
 func read(path string) ([]byte, *Error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -61,23 +76,32 @@ func readError(err error) *Error {
 // Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
 // Errors; the warnings are only returned with a Config. Both are in file order.
 func Parse(file string, data []byte) (*Config, []Warning, error) {
-	root, err := parseYAML(file, data)
+	config, f, err := decode(file, data)
 	if err != nil {
 		return nil, nil, Errors{err}
 	}
-	f := findings{
+	config.check(f)
+	if err := f.errs.Err(); err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
+	return config, f.warnings, nil
+}
+
+// decode decodes and defaults what it can, and returns what it found. The error is that there is no YAML.
+func decode(file string, data []byte) (*Config, *findings, *Error) {
+	root, err := parseYAML(file, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &findings{
 		places:  places{file: file, keys: make(map[string]Position)},
 		unsound: make(map[string]bool),
 	}
 	f.keys[""] = f.position(root, "")
 	config := Default()
-	d := decoder{findings: &f, text: strings.Split(string(data), "\n")}
+	d := decoder{findings: f, text: strings.Split(string(data), "\n")}
 	d.section(root, "", reflect.ValueOf(&config).Elem())
-	config.check(&f)
-	if err := f.errs.Err(); err != nil {
-		return nil, nil, err
-	}
-	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
 	config.places = f.places
-	return &config, f.warnings, nil
+	return &config, f, nil
 }

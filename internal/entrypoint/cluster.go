@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/sirupsen/logrus"
@@ -29,8 +30,9 @@ type Cluster struct {
 
 // appliedService is a Service as it was to be, and as it is.
 type appliedService struct {
-	wanted *render.Service
-	found  kube.Service
+	wanted  *render.Service
+	found   kube.Service
+	foreign bool // something else made it
 }
 
 // NewCluster returns a cluster that is looked for, by connect, when something is asked.
@@ -70,26 +72,40 @@ func (c *Cluster) rest() {
 }
 
 // apply makes the Service as it is to be, unless that was done since forget.
-func (c *Cluster) apply(ctx context.Context, s *render.Service) (kube.Service, error) {
+func (c *Cluster) apply(ctx context.Context, s *render.Service) (*appliedService, error) {
 	c.making.Lock()
 	defer c.making.Unlock()
 	if c.applied != nil && reflect.DeepEqual(c.applied.wanted, s) {
-		return c.applied.found, nil
+		return c.applied, nil
 	}
 	if s.Namespace == "" {
-		return kube.Service{}, errNoNamespace
+		return nil, errNoNamespace
 	}
 	client, err := c.reach()
 	if err != nil {
-		return kube.Service{}, err
+		return nil, err
 	}
+	c.applied = nil
 	found, outcome, err := client.Apply(ctx, serviceSpec(s))
 	if err != nil {
-		return kube.Service{}, err
+		return nil, err
 	}
-	c.logOutcome(outcome, s.Name)
-	c.applied = &appliedService{s, found}
-	return found, nil
+	c.logOutcome(outcome, s, found)
+	c.applied = &appliedService{s, found, outcome == kube.Foreign}
+	return c.applied, nil
+}
+
+// nodePorts are the Service's. It is an error where the cluster was to choose one of a Service that something else made,
+// and that has none.
+func (a *appliedService) nodePorts() (map[string]int, error) {
+	ports := nodePorts(a.found)
+	for _, port := range a.wanted.Ports {
+		if a.foreign && port.NodePort == 0 && ports[port.Name] == 0 {
+			return nil, &hinted{fmt.Errorf("the Service %s, which was made by something else, has no port %s with a node port", a.wanted.Name, port.Name),
+				"nodeService.forceUpdate: true takes it over"}
+		}
+	}
+	return ports, nil
 }
 
 // forget makes the next apply look at the Service again: it may have changed in the meantime.
@@ -99,7 +115,8 @@ func (c *Cluster) forget() {
 	c.applied = nil
 }
 
-func (c *Cluster) logOutcome(outcome kube.Outcome, name string) {
+func (c *Cluster) logOutcome(outcome kube.Outcome, s *render.Service, found kube.Service) {
+	name := s.Name
 	switch outcome {
 	case kube.Created:
 		c.log.Infof("Created Service %s", name)
@@ -107,6 +124,11 @@ func (c *Cluster) logOutcome(outcome kube.Outcome, name string) {
 		c.log.Infof("Updated Service %s", name)
 	case kube.Foreign:
 		c.log.Warnf("Service %s was made by something else, so it is left alone: nodeService.forceUpdate: true takes it over", name)
+		for _, port := range s.Ports {
+			if port.NodePort != 0 && !slices.ContainsFunc(found.Ports, func(p kube.ServicePort) bool { return p.NodePort == port.NodePort }) {
+				c.log.Errorf("Service %s has no node port %d, which this pod was to have: peers cannot reach it there", name, port.NodePort)
+			}
+		}
 	default:
 		c.log.Debugf("Service %s is as it is to be", name)
 	}

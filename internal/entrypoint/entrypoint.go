@@ -95,7 +95,7 @@ func (r *runner) run(plan *render.Plan) (int, error) {
 		case errors.As(err, &change):
 			previous, plan = plan, change.next
 		case err != nil && previous != nil:
-			r.Log.Errorf("The new configuration does not work, so the node goes on with the old one: %v", err)
+			r.Log.Errorf("The new configuration does not work, so the node goes on with the old one: %s", withHint(err))
 			previous, plan = nil, previous
 		default:
 			return code, err

@@ -38,13 +38,21 @@ func (r *runner) load(ctx context.Context, listen func(address string)) (*render
 		plan, err = r.loadWithService(cfg, plan, first.lookups)
 	}
 	if err != nil {
-		return nil, err
+		return nil, &loadError{err, passes(first.problem)}
 	}
 	for _, warning := range plan.Warnings {
 		r.Log.Warn(warning)
 	}
 	return plan, nil
 }
+
+// loadError is why there is no plan.
+type loadError struct {
+	error
+	passes bool // the cluster did not answer as it will later, so that another attempt makes sense
+}
+
+func (e *loadError) Unwrap() error { return e.error }
 
 func (r *runner) loadWithService(cfg Configuration, previewed *render.Plan, l *lookups) (*render.Plan, error) {
 	if err := r.check(previewed); err != nil {
@@ -57,7 +65,7 @@ func (r *runner) loadWithService(cfg Configuration, previewed *render.Plan, l *l
 	}
 	plan, err := cfg.Plan(applying{l})
 	if err != nil {
-		r.service.resume()
+		r.service.restore()
 		return nil, err
 	}
 	plan.Service = r.Cluster.settled(plan.Service)

@@ -14,6 +14,7 @@ type lookups struct {
 	cluster *Cluster
 	ctx     context.Context
 	before  func() // called before the first question; nil: nothing is
+	problem error  // the last one
 
 	addresses map[string][]render.NodeAddress // by node
 	nodes     map[string]string               // by namespace/pod
@@ -25,10 +26,17 @@ func ask[T any](l *lookups, question func(*kube.Client) (T, error)) (answer T, e
 		l.before = nil
 	}
 	client, err := l.cluster.reach()
-	if err != nil {
-		return answer, err
+	if err == nil {
+		answer, err = question(client)
 	}
-	return question(client)
+	l.note(err)
+	return answer, err
+}
+
+func (l *lookups) note(err error) {
+	if err != nil {
+		l.problem = err
+	}
 }
 
 // NodeOf returns the name of the Kubernetes node that a pod is on.
@@ -148,21 +156,33 @@ type applying struct{ *lookups }
 
 // NodePorts returns the ports that the Service has got.
 func (a applying) NodePorts(s *render.Service) (map[string]int, error) {
-	found, err := a.cluster.apply(a.ctx, s)
-	return nodePorts(found), err
+	applied, err := a.apply(s)
+	if err != nil {
+		return nil, err
+	}
+	return applied.nodePorts()
+}
+
+func (a applying) apply(s *render.Service) (*appliedService, error) {
+	applied, err := a.cluster.apply(a.ctx, s)
+	a.note(err)
+	return applied, err
 }
 
 // LoadBalancer waits for the address of the Service's load balancer.
 func (a applying) LoadBalancer(s *render.Service) (string, error) {
-	found, err := a.cluster.apply(a.ctx, s)
+	applied, err := a.apply(s)
 	switch {
 	case err != nil:
 		return "", err
-	case len(found.Ingress) > 0:
-		return found.Ingress[0], nil
+	case len(applied.found.Ingress) > 0:
+		return applied.found.Ingress[0], nil
 	}
 	a.cluster.log.Infof("Waiting up to %s for the address of the load balancer of Service %s", s.AddressTimeout, s.Name)
-	return ask(a.lookups, func(client *kube.Client) (string, error) {
-		return client.AwaitAddress(a.ctx, s.Namespace, s.Name, s.AddressTimeout)
-	})
+	client, err := a.cluster.reach()
+	if err != nil {
+		return "", err
+	}
+	// Not noted: another attempt would take the Service from the node that runs once more.
+	return client.AwaitAddress(a.ctx, s.Namespace, s.Name, s.AddressTimeout)
 }

@@ -3,6 +3,7 @@ package entrypoint
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -33,15 +34,17 @@ func newConfigFile(path string) *configFile {
 	return f
 }
 
-// wait blocks until the content differs from what it was last, or ctx is done. A file that cannot be read is waited for:
-// it may be on its way.
-func (f *configFile) wait(ctx context.Context) error {
+// wait blocks until the content differs from what it was last, until again, or until ctx is done. A file that cannot be
+// read is waited for: it may be on its way.
+func (f *configFile) wait(ctx context.Context, again <-chan time.Time) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-again:
+			return nil
 		case <-tick.C:
 		}
 		content, err := os.ReadFile(f.path)
@@ -54,7 +57,9 @@ func (f *configFile) wait(ctx context.Context) error {
 
 // watchConfig ends the session once the configuration makes another plan that can be started.
 func (s *session) watchConfig() {
-	for s.config.wait(s.ctx) == nil {
+	var again <-chan time.Time
+	for s.config.wait(s.ctx, again) == nil {
+		again = nil
 		next, err := s.load(s.ctx, func(string) {}) // the probes are served already
 		if err == nil {
 			err = s.check(next)
@@ -66,6 +71,10 @@ func (s *session) watchConfig() {
 			s.Log.Error("The configuration changed but cannot be used, so the node goes on with the old one")
 			for line := range strings.Lines(err.Error()) {
 				s.Log.Error(strings.TrimRight(line, "\n"))
+			}
+			if load := new(loadError); errors.As(err, &load) && load.passes {
+				s.Log.Infof("It is tried again in %s", serviceRetry)
+				again = time.After(serviceRetry)
 			}
 		case next.Equal(s.plan):
 			s.updateService(next.Service)

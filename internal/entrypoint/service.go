@@ -76,23 +76,37 @@ func (k *serviceKeeper) pause() {
 
 // resume goes on with the attempts, if there is still something to attempt.
 func (k *serviceKeeper) resume() {
-	if !k.pending {
+	if k.pending {
+		k.try(serviceRetry)
+	}
+}
+
+// restore gives the node that runs its Service back, which a plan that came to nothing may have changed.
+func (k *serviceKeeper) restore() {
+	if k.last == nil {
 		return
 	}
+	k.cluster.forget()
+	k.pending = true
+	k.try(0)
+}
+
+// try tries for the Service beside the node, after a pause.
+func (k *serviceKeeper) try(pause time.Duration) {
 	var ctx context.Context
 	ctx, k.stop = context.WithCancel(k.ctx)
-	k.work.Go(func() { k.retry(ctx, k.last) })
+	k.work.Go(func() { k.retry(ctx, k.last, pause) })
 }
 
 // retry tries until the Service is there. It does not give up, as what is in the way may be mended while the node runs,
 // but says so only once.
-func (k *serviceKeeper) retry(ctx context.Context, s *render.Service) {
+func (k *serviceKeeper) retry(ctx context.Context, s *render.Service, pause time.Duration) {
 	said := ""
-	for {
+	for ; ; pause = serviceRetry {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(serviceRetry):
+		case <-time.After(pause):
 		}
 		_, err := k.cluster.apply(ctx, s)
 		k.cluster.rest()

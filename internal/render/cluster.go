@@ -129,7 +129,7 @@ func (e *engine) externalIP(wanted string, families ...func(netip.Addr) bool) (s
 			}
 		}
 	}
-	hint := `nodeAddress "ExternalIP" "InternalIP" takes what there is; see docs/kubernetes.md for clusters without external addresses`
+	hint := `(nodeAddress "ExternalIP" "InternalIP") takes what there is; see docs/kubernetes.md for clusters without external addresses`
 	if slices.ContainsFunc(addresses, func(a NodeAddress) bool { return a.Type == externalIP }) {
 		hint = "nodeExternalIP gives the IPv4 address, nodeExternalIP6 the IPv6 one"
 	}
@@ -139,7 +139,7 @@ func (e *engine) externalIP(wanted string, families ...func(netip.Addr) bool) (s
 // nodeAddress is the Kubernetes node's first address of the first type of which it has any.
 func (e *engine) nodeAddress(kinds ...string) (string, error) {
 	if len(kinds) == 0 {
-		return "", &failure{"expected the types to look for", `such as nodeAddress "ExternalIP" "InternalIP"`}
+		return "", &failure{"expected the types to look for", `such as nodeAddress "ExternalIP" "InternalIP"; in parentheses where it is an argument itself`}
 	}
 	for _, kind := range kinds {
 		if !slices.Contains(addressTypes, kind) {

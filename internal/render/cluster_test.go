@@ -364,3 +364,20 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// A pod that the others do not count among their peers.
+func TestWarnsBeyondTheFleet(t *testing.T) {
+	const file = `
+nodeTemplate: {command: [node]}
+p2pKeys: {node: {rootSecret: {env: ROOT}, type: ed25519, format: hex, path: /keys/node}}
+fleet: {replicas: 3}
+`
+	for pod, want := range map[string]string{"sts-2": "", "sts-3": "sts-3 is beyond fleet.replicas (3)"} {
+		facts := withKeys()
+		facts.Pod = pod
+		got := strings.Join(mustRender(t, file, facts).Warnings, "\n")
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: warnings %q, want %q", pod, got, want)
+		}
+	}
+}

@@ -53,10 +53,14 @@ func FactsFromEnviron(environ []string) (Facts, error) {
 		}
 	}
 	f.Pod = f.Env["POD_NAME"]
+	f.Node = f.Env["NODE_NAME"]
 	if f.Pod == "" {
 		f.Pod = f.Env["HOSTNAME"]
+		if machine, _, _ := strings.Cut(f.Node, "."); f.Pod != "" && (f.Pod == f.Node || f.Pod == machine) {
+			return Facts{}, fmt.Errorf("POD_NAME is not set, and HOSTNAME (%s) is the name of the Kubernetes node, as on the host "+
+				"network: set POD_NAME from the field metadata.name", f.Pod)
+		}
 	}
-	f.Node = f.Env["NODE_NAME"]
 	if f.Namespace = f.Env["POD_NAMESPACE"]; f.Namespace == "" {
 		namespace, err := readNamespace(namespaceFile)
 		if err != nil {

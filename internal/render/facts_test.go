@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/kubevali/kubevali/internal/render"
@@ -56,5 +57,20 @@ func TestForPodAndInNamespace(t *testing.T) {
 	}
 	if f := (render.Facts{}).ForPod("b-0"); f.Env["POD_NAME"] != "b-0" {
 		t.Errorf("got %+v", f)
+	}
+}
+
+// On the host network, HOSTNAME is the machine's.
+func TestMachineIsNoPod(t *testing.T) {
+	for _, environ := range [][]string{
+		{"HOSTNAME=machine-3", "NODE_NAME=machine-3"},
+		{"HOSTNAME=machine-3", "NODE_NAME=machine-3.example.com"},
+	} {
+		if f, err := render.FactsFromEnviron(environ); err == nil || !strings.Contains(err.Error(), "POD_NAME is not set") {
+			t.Errorf("%q: pod %q, error %v", environ, f.Pod, err)
+		}
+		if f, err := render.FactsFromEnviron(append(environ, "POD_NAME=geth-0")); err != nil || f.Pod != "geth-0" {
+			t.Errorf("%q and POD_NAME: pod %q, error %v", environ, f.Pod, err)
+		}
 	}
 }

@@ -243,9 +243,25 @@ func (d serviceData) Address() (string, error) {
 	return d.engine.externalIP("", netip.Addr.Is4, isIPv6)
 }
 
-// warnings finds a Service that does not answer where the node says that it does.
+// warnings finds what Kubernetes does not refuse, but peers do not find.
 func (p *planner) warnings(plan *Plan) []string {
-	s := plan.Service
+	return append(p.beyondFleet(plan), p.elsewhere(plan.Service)...)
+}
+
+// beyondFleet is about a pod that its siblings do not know.
+func (p *planner) beyondFleet(plan *Plan) []string {
+	if p.keys == nil || p.keys.replicas == 0 || len(plan.Keys) == 0 {
+		return nil
+	}
+	n, err := ordinal(plan.Pod)
+	if err != nil || n < p.keys.replicas {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is beyond fleet.replicas (%d), so the other pods do not count it among their peers", plan.Pod, p.keys.replicas)}
+}
+
+// elsewhere is about a Service that does not answer where the node says that it does.
+func (p *planner) elsewhere(s *Service) []string {
 	if p.anyNodeBy == "" || s == nil || s.Type != config.ServiceNodePort || s.ExternalTrafficPolicy != config.TrafficLocal {
 		return nil
 	}
