@@ -65,6 +65,18 @@ func TestPodSecurity(t *testing.T) {
 	}
 }
 
+// kubectl describe pod shows why any of the containers failed.
+func TestTerminationMessages(t *testing.T) {
+	for _, folder := range deployments {
+		spec := build(t, folder).statefulSet.Spec.Template.Spec
+		for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+			if policy := c.TerminationMessagePolicy; policy != corev1.TerminationMessageFallbackToLogsOnError {
+				t.Errorf("%s: container %s: terminationMessagePolicy %q", folder, c.Name, policy)
+			}
+		}
+	}
+}
+
 // Everything that stands in two places is the same in both.
 func TestReferences(t *testing.T) {
 	for _, folder := range deployments {
