@@ -46,8 +46,8 @@ func (a *app) keyNewCommand() *cobra.Command {
 		Short: "Print a new root secret",
 		Long: `Print a new root secret: 32 random bytes in hexadecimal digits. Whoever has it has the P2P keys of all pods, so it
 belongs into a Secret, and a copy of it to where it is not lost.`,
-		Example: `  kubevali key new >root   # keep a copy where you keep such things
-  kubectl create secret generic p2p-root --from-file=root`,
+		Example: `  (umask 077 && kubevali key new > ~/p2p-root)   # keep a copy where you keep such things
+  kubectl create secret generic p2p-root --from-file=root=$HOME/p2p-root`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			root := keyderive.GenerateRoot()

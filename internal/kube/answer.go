@@ -37,12 +37,11 @@ func (r request) failed(err error) *Error {
 
 // ended is a request that the caller's context ended. last is what stood in its way.
 func (r request) ended(ctx context.Context, last *Error) *Error {
-	e := *last
-	e.err = ctx.Err()
-	if e.temporary && errors.Is(e.err, context.DeadlineExceeded) {
-		return &e // what stood in the way says more than that time was up
+	if !last.temporary || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return r.cancelled(ctx)
 	}
-	e.Message, e.Remedy = "given up: "+e.err.Error(), ""
+	e := *last // what stood in the way says more than that time was up
+	e.err = ctx.Err()
 	return &e
 }
 
@@ -50,6 +49,7 @@ func (r request) ended(ctx context.Context, last *Error) *Error {
 func (r request) cancelled(ctx context.Context) *Error {
 	e := r.error("given up: " + ctx.Err().Error())
 	e.err = ctx.Err()
+	e.temporary = errors.Is(e.err, context.DeadlineExceeded)
 	return e
 }
 
@@ -83,10 +83,10 @@ func (c *Client) judge(r request, resp *http.Response, body io.Reader) *Error {
 		e.Message = "the API server at " + c.cluster.Server() + " does not accept the credentials of " + c.cluster.source
 		e.Remedy = c.credentialsHint()
 	case code == http.StatusForbidden:
-		e.forbidden(s.Message)
+		c.forbidden(r, e, s.Message)
 	case code == http.StatusNotFound:
 		if !strings.HasPrefix(s.Message, "namespaces ") {
-			e.Message, e.Remedy = "it does not exist", nameHint(r.resource)
+			e.Message, e.Remedy = "it does not exist", c.cluster.missingHint(r.resource)
 		}
 		if s.Reason == "" {
 			e.Message = c.cluster.Server() + " does not answer as a Kubernetes API server does (404)"
@@ -138,7 +138,7 @@ func (c *Client) unreachable(r request, err error) *Error {
 	case errors.As(err, &certificate), errors.As(err, &noTLS):
 		e.temporary = false
 		e.Remedy = "check the server's address and its certificate-authority (" + c.cluster.source + ")"
-	case c.cluster.inPod:
+	case c.cluster.account:
 		e.Remedy = "see whether the API server is up, and whether a NetworkPolicy keeps the pod from " + c.cluster.server.Host
 	default:
 		e.Remedy = "see whether kubectl reaches it (" + c.cluster.source + ")"

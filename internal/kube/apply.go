@@ -107,7 +107,7 @@ func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, er
 	if err := s.checkPorts(); err != nil {
 		return Service{}, Unchanged, err
 	}
-	pod, err := c.Pod(ctx, s.Namespace, s.Pod)
+	pod, err := c.pod(ctx, request{verb: "get", resource: "pods", namespace: s.Namespace, name: s.Pod, forService: true})
 	if err != nil {
 		return Service{}, Unchanged, err
 	}

@@ -272,11 +272,12 @@ func TestApplyAfterDeletion(t *testing.T) {
 		if waited := time.Since(start); waited != 2*time.Minute {
 			t.Errorf("it waited %v", waited)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+500*time.Millisecond)
 		defer cancel()
 		if _, _, err = c.Apply(ctx, s); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with a deadline: %v", err)
 		}
+		checkTemporary(t, err)
 		start = time.Now()
 		f.before = func(string) {
 			if time.Since(start) > 30*time.Second {
@@ -304,7 +305,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"no controller", func(s *kube.ServiceSpec) { s.Pod, s.Owner = "alone-0", kube.OwnedByStatefulSet },
 			`the pod "alone-0" belongs to no StatefulSet`, "nodeService.owner"},
 		{"no pod", func(s *kube.ServiceSpec) { s.Pod = "nobody-0" },
-			`cannot get pod "chains/nobody-0": it does not exist`, "POD_NAME"},
+			`cannot get pod "chains/nobody-0": it does not exist`, "--pod"},
 		{"one port twice", func(s *kube.ServiceSpec) {
 			s.Ports = []kube.ServicePort{port("a", "TCP", 80, 0, 0), port("b", "TCP", 80, 0, 0)}
 		}, "the port 80/TCP is there twice", ""},
@@ -314,7 +315,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"not a name", func(s *kube.ServiceSpec) { s.Name = "../../nodes" },
 			`cannot get service "chains/../../nodes": that is not a name`, ""},
 		{"no namespace", func(s *kube.ServiceSpec) { s.Namespace = "" },
-			`that is not a namespace`, "POD_NAMESPACE"},
+			`that is not a namespace`, "--namespace"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := spec(port("p2p", "TCP", 30303, 30303, 0))

@@ -3,6 +3,7 @@ package kube_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ func TestAwaitAddress(t *testing.T) {
 		want          string
 		atMost        time.Duration
 		message, hint string
+		temporary     bool
 	}{
 		{name: "there at once", steps: []http.HandlerFunc{loadBalancer(`[{"ip":"198.51.100.9"}]`)}, want: "198.51.100.9"},
 		{name: "later, with the API away in between", steps: []http.HandlerFunc{none, away, none, none, loadBalancer(`[{"ip":"2001:db8::9"}]`)},
@@ -33,9 +35,10 @@ func TestAwaitAddress(t *testing.T) {
 		{name: "address and host name", steps: []http.HandlerFunc{loadBalancer(`[{"hostname":"lb.example.com","ip":"198.51.100.9"}]`)},
 			want: "198.51.100.9"},
 		{name: "never", steps: []http.HandlerFunc{none}, atMost: 5 * time.Minute,
-			message: `cannot get service "chains/geth-0": its load balancer has no address after 5m0s`, hint: "kubectl describe service"},
+			message: `cannot get service "chains/geth-0": its load balancer has no address after 5m0s`, hint: "kubectl describe service",
+			temporary: true},
 		{name: "the API is away for good", steps: []http.HandlerFunc{none, away}, atMost: 5 * time.Minute,
-			message: "503 Service Unavailable"},
+			message: "503 Service Unavailable", temporary: true},
 		{name: "of another type", steps: []http.HandlerFunc{answers(200, `{"spec":{"type":"NodePort"}}`)},
 			message: `it is of type NodePort, which gets no load balancer`},
 		{name: "not there", steps: []http.HandlerFunc{refuses(404, "NotFound", `services "geth-0" not found`)},
@@ -51,10 +54,23 @@ func TestAwaitAddress(t *testing.T) {
 				}
 				if tc.message != "" {
 					checkError(t, err, tc.message, tc.hint)
+					if e := (*kube.Error)(nil); !errors.As(err, &e) || e.Temporary() != tc.temporary {
+						t.Errorf("temporary, or not: %#v", err)
+					}
 				} else if got != tc.want || err != nil {
 					t.Errorf("%q, %v", got, err)
 				}
 			})
+		})
+	}
+	// The time is up just when the Service would be looked at once more.
+	for _, timeout := range []time.Duration{1, 3, 7, 12, 17, 22, 27, 32} {
+		synctest.Test(t, func(t *testing.T) {
+			timeout *= time.Second
+			client := inlineClient(t, none, kube.Options{})
+			_, err := client.AwaitAddress(t.Context(), "chains", "geth-0", timeout)
+			checkError(t, err, fmt.Sprintf("its load balancer has no address after %s", timeout), "kubectl describe service")
+			checkTemporary(t, err)
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {

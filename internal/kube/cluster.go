@@ -24,11 +24,25 @@ const (
 // ErrNoCluster says that nothing describes a cluster here: no service account, no kubeconfig.
 var ErrNoCluster = errors.New("no Kubernetes cluster at hand: neither a pod's service account nor a kubeconfig")
 
+// noKubeconfig is ErrNoCluster where KUBECONFIG names files, none of which exists.
+type noKubeconfig struct{ files []string }
+
+func (e *noKubeconfig) Error() string {
+	verb := "does"
+	if len(e.files) > 1 {
+		verb = "do"
+	}
+	return fmt.Sprintf("no Kubernetes cluster at hand: KUBECONFIG names %s, which %s not exist", strings.Join(e.files, " and "), verb)
+}
+
+func (e *noKubeconfig) Is(target error) bool { return target == ErrNoCluster }
+
 // Cluster is where an API server is, and how this process shows it who it is.
 type Cluster struct {
-	source string
-	inPod  bool
-	server *url.URL
+	source  string
+	account bool // source is the pod's service account
+	inPod   bool // this process runs in a pod, whatever the source
+	server  *url.URL
 
 	roots      []byte // PEM; nil: the system's
 	insecure   bool
@@ -42,8 +56,8 @@ type Cluster struct {
 }
 
 // Locate finds the cluster: the pod's service account, else the files that KUBECONFIG lists, else ~/.kube/config.
-// environ looks an environment variable up, as os.Getenv does. With nothing found the error is ErrNoCluster; with
-// something found that cannot be used it is a *ConfigError that says what.
+// environ looks an environment variable up, as os.Getenv does. With nothing found errors.Is says of the error that
+// it is ErrNoCluster; with something found that cannot be used it is a *ConfigError that says what.
 func Locate(environ func(name string) string) (*Cluster, error) {
 	return locate(environ, serviceAccountDir)
 }
@@ -55,9 +69,13 @@ func locate(environ func(name string) string, accountDir string) (*Cluster, erro
 	}
 	c, err := inCluster(net.JoinHostPort(host, port), accountDir)
 	if errors.Is(err, fs.ErrNotExist) && environ("KUBECONFIG") != "" {
-		return fromKubeconfig(environ) // a pod that was given a kubeconfig in place of its token
+		c, err = fromKubeconfig(environ) // a pod that was given a kubeconfig in place of its token
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	c.inPod = true
+	return c, nil
 }
 
 // inCluster describes the cluster that the pod runs in.
@@ -65,7 +83,7 @@ func locate(environ func(name string) string, accountDir string) (*Cluster, erro
 func inCluster(address, accountDir string) (*Cluster, error) {
 	c := &Cluster{
 		source:    serviceAccount,
-		inPod:     true,
+		account:   true,
 		server:    &url.URL{Scheme: "https", Host: address},
 		tokenFile: filepath.Join(accountDir, "token"),
 	}

@@ -96,11 +96,18 @@ users: [{name: u, user: {token: t}}]`)
 		env            []string
 		server, source string
 		message, hint  string
+		noCluster      bool
 	}{
-		{name: "nothing", env: nil, message: kube.ErrNoCluster.Error()},
-		{name: "no file", env: []string{"KUBECONFIG", missing, "HOME", home}, message: kube.ErrNoCluster.Error()},
-		{name: "empty file", env: []string{"KUBECONFIG", empty}, message: kube.ErrNoCluster.Error()},
-		{name: "no file at home", env: []string{"HOME", dir}, message: kube.ErrNoCluster.Error()},
+		{name: "nothing", env: nil, noCluster: true, message: kube.ErrNoCluster.Error()},
+		{name: "no file", env: []string{"KUBECONFIG", missing, "HOME", home}, noCluster: true,
+			message: "no Kubernetes cluster at hand: KUBECONFIG names " + missing + ", which does not exist"},
+		{name: "none of several files", env: []string{"KUBECONFIG", paths(missing, "", missing+"2")}, noCluster: true,
+			message: "no Kubernetes cluster at hand: KUBECONFIG names " + missing + " and " + missing + "2, which do not exist"},
+		{name: "nothing in one, and no other", env: []string{"KUBECONFIG", paths(missing, empty)}, noCluster: true, message: kube.ErrNoCluster.Error()},
+		{name: "no names of files", env: []string{"KUBECONFIG", paths("", "")}, noCluster: true, message: kube.ErrNoCluster.Error()},
+		{name: "/dev/null", env: []string{"KUBECONFIG", os.DevNull}, noCluster: true, message: kube.ErrNoCluster.Error()},
+		{name: "empty file", env: []string{"KUBECONFIG", empty}, noCluster: true, message: kube.ErrNoCluster.Error()},
+		{name: "no file at home", env: []string{"HOME", dir}, noCluster: true, message: kube.ErrNoCluster.Error()},
 		{name: "home", env: []string{"HOME", home}, server: "https://home.example.com", source: filepath.Join(home, ".kube/config") + ", context c"},
 		{name: "the first of a name counts", env: []string{"KUBECONFIG", paths("", missing, a, b)}, server: "https://a.example.com", source: a + ", context one"},
 		{name: "the other way round", env: []string{"KUBECONFIG", paths(b, a)}, server: "https://other.example.com", source: b + ", context one"},
@@ -112,8 +119,11 @@ users: [{name: u, user: {token: t}}]`)
 			c, err := kube.Locate(environ(tc.env...))
 			if tc.message != "" {
 				checkError(t, err, tc.message, tc.hint)
-				if is := tc.message == kube.ErrNoCluster.Error(); errors.Is(err, kube.ErrNoCluster) != is {
-					t.Errorf("%v is ErrNoCluster: %v", err, !is)
+				if errors.Is(err, kube.ErrNoCluster) != tc.noCluster {
+					t.Errorf("%v is ErrNoCluster: %v", err, !tc.noCluster)
+				}
+				if tc.noCluster && err.Error() != tc.message {
+					t.Errorf("error %q\nwant  %q", err, tc.message)
 				}
 				return
 			}

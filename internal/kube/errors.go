@@ -40,7 +40,7 @@ func (e *Error) Hint() string { return e.Remedy }
 // Unwrap returns what ended the request from inside: a context's error or a *ConfigError. Nil for the API's answers.
 func (e *Error) Unwrap() error { return e.err }
 
-// Temporary says that the same request may work later: there was no answer, or one that says so.
+// Temporary says that the same may work later: there was no answer, or one that says so, or time was up.
 func (e *Error) Temporary() bool { return e.temporary }
 
 func (e *Error) object() string {

@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -77,6 +78,15 @@ func checkError(t *testing.T, err error, message, hint string) {
 	}
 	if got := kube.Hint(err); !strings.Contains(got, hint) || hint == "" && got != "" {
 		t.Errorf("hint %q\nwant %q", got, hint)
+	}
+}
+
+// checkTemporary checks that an error says that the same may work later.
+func checkTemporary(t *testing.T, err error) {
+	t.Helper()
+	var e *kube.Error
+	if !errors.As(err, &e) || !e.Temporary() {
+		t.Errorf("not temporary: %#v", err)
 	}
 }
 

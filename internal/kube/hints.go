@@ -8,13 +8,16 @@ import (
 // maxMessage is how much of an answer's message an error repeats, in bytes.
 const maxMessage = 1000
 
+// serviceVerbs are all that a Service takes. They are named together, so that they are not found missing one by one.
+const serviceVerbs = "get, create, patch"
+
 // forbidden says who may not do what, from the words of Kubernetes' authorizer, as in
 //
 //	nodes "node-1" is forbidden: User "system:serviceaccount:chains:geth" cannot get resource "nodes" in API group ""
 //	at the cluster scope
 //
-// Admission, quotas and webhooks forbid in other words, which are left as they are.
-func (e *Error) forbidden(message string) {
+// and what it takes. Admission, quotas and webhooks forbid in other words, which are left as they are.
+func (c *Client) forbidden(r request, e *Error, message string) {
 	_, rest, ok := strings.Cut(message, `User "`)
 	user, rest, ok2 := strings.Cut(rest, `" cannot `)
 	verb, rest, ok3 := strings.Cut(rest, ` resource "`)
@@ -22,37 +25,45 @@ func (e *Error) forbidden(message string) {
 	if !ok || !ok2 || !ok3 || !ok4 {
 		return
 	}
-	who := fmt.Sprintf("the user %s", user)
-	if strings.HasPrefix(user, "system:serviceaccount:") {
-		who = fmt.Sprintf("the service account %s", user)
+	who, subject := "the user "+user, "User "+user
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		if namespace, name, ok := strings.Cut(account, ":"); ok {
+			who, subject = "the service account "+user, fmt.Sprintf("ServiceAccount %s in namespace %s", name, namespace)
+		}
 	}
 	role, scope := "ClusterRole", "cluster-wide"
-	if e.Namespace != "" {
-		role, scope = "Role", fmt.Sprintf("in namespace %q", e.Namespace)
+	if r.namespace != "" {
+		role, scope = "Role", fmt.Sprintf("in namespace %q", r.namespace)
 	}
 	e.Message = fmt.Sprintf("%s may not %q %q (%s)", who, verb, resource, scope)
-	e.Remedy = fmt.Sprintf(`add - {apiGroups: [""], resources: [%s], verbs: [%s]} to the rules of a %s that is bound to it`,
-		resource, verbsFor(resource, verb), role)
-	if e.Namespace != "" {
-		e.Remedy += fmt.Sprintf(" in namespace %q", e.Namespace)
+	if user == "system:anonymous" { // whom nobody should give rights
+		e.Remedy = "the request carried no credentials that the API server knows: " +
+			"see whether the context names a user and an https:// server (" + c.cluster.source + ")"
+		return
 	}
-	if user == "system:anonymous" {
-		e.Remedy = "the request carried no credentials that the API server knows; " + e.Remedy
+	verbs := verb
+	if resource == "services" {
+		verbs = serviceVerbs
 	}
+	rules := rule(resource, verbs)
+	if r.forService {
+		rules += " and " + rule("services", serviceVerbs)
+	}
+	if r.namespace != "" {
+		rules += " " + scope
+	}
+	e.Remedy = fmt.Sprintf("it takes a %s with %s, and a %[1]sBinding to it whose subject is %[3]s", role, rules, subject)
 }
 
-// verbsFor lists all verbs that will be missed together, so that they are not found missing one by one.
-func verbsFor(resource, verb string) string {
-	if resource == "services" && (verb == "create" || verb == "patch") {
-		return "get, create, patch"
-	}
-	return verb
+// rule is an item of a role's rules.
+func rule(resource, verbs string) string {
+	return fmt.Sprintf(`- {apiGroups: [""], resources: [%s], verbs: [%s]}`, resource, verbs)
 }
 
 // credentialsHint is for credentials that are not accepted.
 func (c *Client) credentialsHint() string {
 	switch {
-	case c.cluster.inPod:
+	case c.cluster.account:
 		return "see whether the ServiceAccount still exists; after it was deleted and created again, its pods need a restart"
 	case c.cluster.plugin != nil:
 		return "log in again with what the credential plugin " + c.cluster.plugin.Command + " belongs to"
@@ -61,15 +72,35 @@ func (c *Client) credentialsHint() string {
 }
 
 // nameHint says where the name of an object comes from.
-func nameHint(resource string) string {
-	switch resource {
-	case "pods":
-		return "the pod's name and namespace come from POD_NAME (else HOSTNAME, which on the host network is the machine's) " +
-			"and POD_NAMESPACE: set both from the downward API (fieldPath: metadata.name and metadata.namespace)"
-	case "nodes":
-		return "the node's name comes from NODE_NAME: set it from the downward API (fieldPath: spec.nodeName)"
+func (c *Cluster) nameHint(resource string) string {
+	switch {
+	case resource == "pods" && c.inPod:
+		return "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace"
+	case resource == "pods":
+		return "--pod and --namespace say which pod"
+	case resource == "nodes" && c.inPod:
+		return "set NODE_NAME from the field spec.nodeName"
+	case resource == "nodes":
+		return "NODE_NAME says which node"
 	}
 	return ""
+}
+
+// namespaceHint says where the namespace comes from.
+func (c *Cluster) namespaceHint() string {
+	if c.inPod {
+		return "set POD_NAMESPACE from the field metadata.namespace"
+	}
+	return "--namespace says which namespace"
+}
+
+// missingHint is for an object that does not exist. Somebody at a desk may ask for it before it does.
+func (c *Cluster) missingHint(resource string) string {
+	hint := c.nameHint(resource)
+	if hint != "" && !c.inPod {
+		hint += "; --offline shows placeholders until it exists"
+	}
+	return hint
 }
 
 // invalidHint is for a Service that the API server does not take.

@@ -108,13 +108,13 @@ func fromKubeconfig(environ func(string) string) (*Cluster, error) {
 	if home := environ("HOME"); len(paths) == 0 && home != "" {
 		paths = []string{filepath.Join(home, ".kube", "config")}
 	}
+	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 	m := newMerged()
+	var missing []string
 	for _, path := range paths {
-		if path == "" {
-			continue
-		}
 		data, err := readFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, path)
 			continue
 		}
 		if err != nil {
@@ -123,6 +123,9 @@ func fromKubeconfig(environ func(string) string) (*Cluster, error) {
 		if err := m.add(path, data); err != nil {
 			return nil, err
 		}
+	}
+	if environ("KUBECONFIG") != "" && len(missing) > 0 && len(missing) == len(paths) {
+		return nil, &noKubeconfig{missing}
 	}
 	if len(m.clusters)+len(m.users)+len(m.contexts) == 0 && m.current == "" {
 		return nil, ErrNoCluster // no file, or one that kubectl, too, takes for none

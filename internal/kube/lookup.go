@@ -78,11 +78,15 @@ type wireService struct {
 
 // Pod looks a pod up. It needs the verb get on pods in the namespace.
 func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, error) {
+	return c.pod(ctx, request{verb: "get", resource: "pods", namespace: namespace, name: name})
+}
+
+func (c *Client) pod(ctx context.Context, r request) (Pod, error) {
 	var w wirePod
-	if _, err := c.do(ctx, request{verb: "get", resource: "pods", namespace: namespace, name: name}, &w); err != nil {
+	if _, err := c.do(ctx, r, &w); err != nil {
 		return Pod{}, err
 	}
-	p := Pod{Namespace: namespace, Name: name, UID: w.Metadata.UID, Node: w.Spec.NodeName, Labels: w.Metadata.Labels}
+	p := Pod{Namespace: r.namespace, Name: r.name, UID: w.Metadata.UID, Node: w.Spec.NodeName, Labels: w.Metadata.Labels}
 	for _, owner := range w.Metadata.OwnerReferences {
 		if owner.Controller {
 			p.Controller = &owner.Owner

@@ -39,7 +39,7 @@ func TestNotFound(t *testing.T) {
 	_, err := c.Node(t.Context(), "node-9")
 	checkError(t, err, `cannot get node "node-9": it does not exist`, "NODE_NAME")
 	_, err = c.Pod(t.Context(), "chains", "geth-9")
-	checkError(t, err, `cannot get pod "chains/geth-9": it does not exist`, "POD_NAME")
+	checkError(t, err, `cannot get pod "chains/geth-9": it does not exist`, "--pod")
 	_, err = c.Service(t.Context(), "nowhere", "geth-9")
 	checkError(t, err, `cannot get service "nowhere/geth-9": namespaces "nowhere" not found`, "")
 	for _, name := range []string{"", "..", ".", "a/b", "A", "a b", "a%2fb", "a?b", strings.Repeat("a", 254)} {

@@ -24,7 +24,7 @@ func TestRealNodes(t *testing.T) {
 	_, err = r.client.Node(t.Context(), "nowhere")
 	checkError(t, err, `cannot get node "nowhere": it does not exist`, "NODE_NAME")
 	_, err = r.client.Pod(t.Context(), r.namespace, "nobody-0")
-	checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "POD_NAME")
+	checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "--pod")
 	_, err = r.client.Service(t.Context(), r.namespace, "nothing")
 	if !kube.NotFound(err) {
 		t.Errorf("Service: %v", err)
@@ -56,11 +56,13 @@ func TestRealForbidden(t *testing.T) {
 	r.client = r.as(kubeconfig(token))
 	_, err := r.client.Node(t.Context(), "node-1")
 	checkError(t, err, `cannot get node "node-1": `+account+`"get" "nodes" (cluster-wide)`,
-		`add - {apiGroups: [""], resources: [nodes], verbs: [get]} to the rules of a ClusterRole that is bound to it`)
+		`it takes a ClusterRole with - {apiGroups: [""], resources: [nodes], verbs: [get]}, and a ClusterRoleBinding to it `+
+			`whose subject is ServiceAccount geth in namespace `+r.namespace)
 	_, err = r.client.Nodes(t.Context())
 	checkError(t, err, `cannot list nodes: `+account+`"list" "nodes" (cluster-wide)`, `resources: [nodes], verbs: [list]}`)
 	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
-	r.fails(s, account+`"get" "pods" `+scope, `resources: [pods], verbs: [get]} to the rules of a Role that is bound to it in namespace`)
+	r.fails(s, account+`"get" "pods" `+scope, `it takes a Role with - {apiGroups: [""], resources: [pods], verbs: [get]} `+
+		`and - {apiGroups: [""], resources: [services], verbs: [get, create, patch]} in namespace`)
 
 	r.kubectl("", "create", "role", "geth", "--verb=get", "--resource=pods,services")
 	r.kubectl("", "create", "rolebinding", "geth", "--role=geth", "--serviceaccount="+r.namespace+":geth")

@@ -26,6 +26,7 @@ const (
 type request struct {
 	verb, resource  string
 	namespace, name string
+	forService      bool // it is a step towards a Service, which takes rights of its own
 	query           url.Values
 	method          string // "": GET
 	contentType     string
@@ -35,7 +36,7 @@ type request struct {
 // do asks until there is an answer, or patience is at its end. It decodes the answer's body into out and returns the
 // HTTP status.
 func (c *Client) do(ctx context.Context, r request, out any) (int, error) {
-	if err := r.check(); err != nil {
+	if err := c.cluster.check(r); err != nil {
 		return 0, err
 	}
 	start, wait := time.Now(), firstWait
@@ -157,15 +158,15 @@ func (r request) http(server *url.URL) *http.Request {
 }
 
 // check refuses names that would ask for something else than an object of that name.
-func (r request) check() error {
+func (c *Cluster) check(r request) error {
 	switch {
 	case r.verb != "list" && !isName(r.name):
 		e := r.error("that is not a name (lower-case letters, digits, - and ., at most 253)")
-		e.Remedy = nameHint(r.resource)
+		e.Remedy = c.nameHint(r.resource)
 		return e
 	case r.resource != "nodes" && !isName(r.namespace):
 		e := r.error("that is not a namespace (lower-case letters, digits and -, at most 63)")
-		e.Remedy = "set POD_NAMESPACE from the downward API (fieldPath: metadata.namespace)"
+		e.Remedy = c.namespaceHint()
 		return e
 	}
 	return nil
@@ -184,8 +185,12 @@ func isName(s string) bool {
 	return true
 }
 
-// sleep waits, unless the context ends before.
+// sleep waits, unless the context ends before or just then: there is no time for anything after it.
 func sleep(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
