@@ -50,6 +50,7 @@ func (c *Cluster) reach() (*kube.Client, error) {
 	if c.client != nil {
 		return c.client, nil
 	}
+	c.shrink() // what came before need not be there beside what comes: TLS and the answers
 	client, err := c.connect()
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func (c *Cluster) reach() (*kube.Client, error) {
 	return client, nil
 }
 
-// rest gives up what asking took, connections and memory, until something is asked again.
+// rest gives up what asking took, the client and memory, until something is asked again.
 func (c *Cluster) rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,6 +67,11 @@ func (c *Cluster) rest() {
 		return
 	}
 	c.client.Close()
+	c.client = nil
+	c.shrink()
+}
+
+func (c *Cluster) shrink() {
 	if err := footprint.Shrink(); err != nil {
 		c.log.Debugf("Cannot give back memory: %v", err)
 	}

@@ -1,5 +1,5 @@
-// Package entrypoint carries out a plan: it prepares what the node needs, runs it, watches its logs, reports its health,
-// restarts it, and goes over to another plan when the configuration changes.
+// Package entrypoint carries out a plan: it prepares what the node needs, such as keys and a Service, runs it, watches its
+// logs, reports its health, restarts it, and goes over to another plan when the configuration changes.
 //
 // It wires the packages that do these things, each of which knows none of the others, and decides only what happens next.
 //
@@ -8,6 +8,8 @@
 //   - There is at most one node process at a time.
 //   - A failure before the node's start leaves no node running; its exit code is CodeFailed, or what
 //     supervise.StartError says.
+//   - A Service that leads to a running node is changed only for a plan that can be carried out, as far as can be told, and
+//     changed back where it cannot.
 //   - Nothing that health reports or probes do can delay the node, its output or its stop; the last ping gets a short
 //     time of its own after the node's end.
 package entrypoint

@@ -4,7 +4,8 @@
 // Invariants:
 //
 //   - Rendering is pure: the same configuration and the same facts give the same plan, and nothing is changed by it. What
-//     templates learn from outside, they learn through Facts, apart from the files that they read.
+//     templates learn from outside, they learn through Facts, apart from the files that they read. (What tells them of
+//     the cluster may have to make the pod's Service before it can; that is its own affair.)
 //   - Rendering ends, and within bounded memory, whatever the templates do.
 //   - Either there is a whole plan or an error of type config.Errors with everything that is wrong.
 //   - Templates cannot read root secrets, and nothing here ever sees a private key.
