@@ -22,8 +22,9 @@ const (
 // offlineFlag says whether placeholders take the place of what the cluster would answer.
 type offlineFlag bool
 
-func (f *offlineFlag) add(c *cobra.Command) {
-	c.Flags().BoolVar((*bool)(f), "offline", false, "show placeholders such as 192.0.2.1 for what the Kubernetes API would answer")
+// add adds the flag; when says where it is of use.
+func (f *offlineFlag) add(c *cobra.Command, when string) {
+	c.Flags().BoolVar((*bool)(f), "offline", false, when+"show placeholders such as 192.0.2.1 for what the Kubernetes API would answer")
 }
 
 // cluster answers what templates ask when nothing is to be changed. hint is for where there is none.

@@ -43,7 +43,7 @@ Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG,
 		RunE: func(*cobra.Command, []string) error { return a.show(flags) },
 	}
 	flags.add(c)
-	flags.offline.add(c)
+	flags.offline.add(c, "")
 	c.Flags().IntVar(&flags.replicas, "replicas", 0, "show this many pods, from ordinal 0")
 	c.Flags().VarP(choice[renderFormat]{&flags.output, []renderFormat{renderText, renderJSON}}, "output", "o", "how to show it")
 	return c

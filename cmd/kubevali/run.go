@@ -20,9 +20,9 @@ type runFlags struct {
 
 func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the node's command and exit; touch nothing")
-	f.offline.add(c)
+	f.offline.add(c, "with --dry-run: ")
 	c.Flags().BoolVarP(&f.watchConfig, "watch-config", "w", false,
-		"restart the node when the configuration changes its plan")
+		"restart the node, or change its Service, when the configuration changes the plan")
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -30,7 +30,8 @@ func (a *app) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the node (the default)",
-		Long: `Run the node: write its keys and files, start it, forward signals to it, watch its logs, report its health.
+		Long: `Run the node: make its Service, write its keys and files, start it, forward signals to it, watch its logs, report
+its health.
 
 Exit codes: the node's own; 128+n when signal n ended it; 127 when its program is not found, 126 when it cannot be
 executed; 125 when kubevali itself failed before the node started.`,

@@ -16,9 +16,6 @@ type Configuration interface {
 
 // load reads the configuration and makes the plan; ctx ends its questions to the cluster. These may take long, so listen is
 // called with the monitor's address before.
-//
-// Where templates ask what became of the Service, it must be made first. That changes the way to a node that may be
-// running, so the plan is made and checked with placeholders before.
 func (r *runner) load(ctx context.Context, listen func(address string)) (*render.Plan, error) {
 	cfg, err := r.Read()
 	if err != nil {
@@ -28,21 +25,42 @@ func (r *runner) load(ctx context.Context, listen func(address string)) (*render
 		r.environ = r.Environ()
 	}
 	r.Cluster.forget()
-	first := &preview{lookups: &lookups{cluster: r.Cluster, ctx: ctx, before: func() {
+	l := &lookups{cluster: r.Cluster, ctx: ctx, before: func() {
 		if address, err := cfg.Listen(); err == nil {
 			listen(address)
 		}
-	}}}
-	plan, err := cfg.Plan(first)
-	if err == nil && first.asked {
-		plan, err = r.loadWithService(cfg, plan, first.lookups)
-	}
+	}}
+	plan, err := r.plan(cfg, l)
 	if err != nil {
-		return nil, &loadError{err, passes(first.problem)}
+		return nil, &loadError{err, passes(l.problem)}
 	}
 	for _, warning := range plan.Warnings {
 		r.Log.Warn(warning)
 	}
+	return plan, nil
+}
+
+// plan makes the plan. Where templates ask what became of the Service, it must be made first. That changes the way to a
+// node that runs, so then the plan is made and checked with placeholders before, and the Service given back if no plan
+// comes of it.
+func (r *runner) plan(cfg Configuration, l *lookups) (*render.Plan, error) {
+	if r.service.last != nil {
+		first := &preview{lookups: l}
+		plan, err := cfg.Plan(first)
+		if err != nil || !first.asked {
+			return plan, err
+		}
+		if err := r.check(plan); err != nil {
+			return nil, err
+		}
+	}
+	r.service.pause()
+	plan, err := cfg.Plan(applying{l})
+	if err != nil {
+		r.service.restore()
+		return nil, err
+	}
+	plan.Service = r.Cluster.settled(plan.Service)
 	return plan, nil
 }
 
@@ -53,21 +71,3 @@ type loadError struct {
 }
 
 func (e *loadError) Unwrap() error { return e.error }
-
-func (r *runner) loadWithService(cfg Configuration, previewed *render.Plan, l *lookups) (*render.Plan, error) {
-	if err := r.check(previewed); err != nil {
-		return nil, err
-	}
-	r.service.pause()
-	if l.before != nil {
-		l.before()
-		l.before = nil
-	}
-	plan, err := cfg.Plan(applying{l})
-	if err != nil {
-		r.service.restore()
-		return nil, err
-	}
-	plan.Service = r.Cluster.settled(plan.Service)
-	return plan, nil
-}

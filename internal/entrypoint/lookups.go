@@ -21,16 +21,21 @@ type lookups struct {
 }
 
 func ask[T any](l *lookups, question func(*kube.Client) (T, error)) (answer T, err error) {
-	if l.before != nil {
-		l.before()
-		l.before = nil
-	}
+	l.begin()
 	client, err := l.cluster.reach()
 	if err == nil {
 		answer, err = question(client)
 	}
 	l.note(err)
 	return answer, err
+}
+
+// begin is called before each question.
+func (l *lookups) begin() {
+	if l.before != nil {
+		l.before()
+		l.before = nil
+	}
 }
 
 func (l *lookups) note(err error) {
@@ -164,6 +169,7 @@ func (a applying) NodePorts(s *render.Service) (map[string]int, error) {
 }
 
 func (a applying) apply(s *render.Service) (*appliedService, error) {
+	a.begin()
 	applied, err := a.cluster.apply(a.ctx, s)
 	a.note(err)
 	return applied, err
