@@ -108,13 +108,17 @@ shell or curl. Exits 0 for yes and 1 for no, and says why.`,
 }
 
 func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error {
+	var flaws error
 	if listen == "" {
 		var err error
-		if listen, err = a.listenAddress(); err != nil {
+		if listen, flaws, err = a.listenAddress(); err != nil {
 			return a.unknown(kind, err)
 		}
 	}
 	answer, err := monitor.Probe(ctx, listen, kind)
+	if answer == "" && flaws != nil {
+		return a.unknown(kind, flaws)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,18 +127,19 @@ func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error
 }
 
 // listenAddress is where the kubevali of this pod most likely listens. With --watch-config it goes on by what it read
-// before when the file becomes wrong, so that only monitor.listen counts here.
-func (a *app) listenAddress() (string, error) {
-	cfg, err := config.LoadFlawed(a.configPath)
+// before when the file becomes wrong, so that only monitor.listen counts here, and flaws say that it may be elsewhere.
+func (a *app) listenAddress() (address string, flaws, err error) {
+	cfg, flaws, err := config.LoadFlawed(a.configPath)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	a.takeRoots(cfg.P2PKeys)
 	facts, err := a.facts("", "", nil)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return render.RenderListen(cfg, facts)
+	address, err = render.RenderListen(cfg, facts)
+	return address, flaws, err
 }
 
 // unknown is the answer where nobody can be asked. A mistake in a file must not kill a node that runs.

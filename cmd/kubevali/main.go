@@ -13,6 +13,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/supervise"
@@ -38,6 +39,9 @@ func run(args []string) int {
 
 // report prints an error, one line per finding, and what to do about it; where the log is JSON, as one entry of it.
 func (a *app) report(err error) {
+	if a.logFormat == formatJSON {
+		a.configureLog(config.Logging{Level: config.LevelInfo}) // the error may be that there is no configuration
+	}
 	if _, json := a.log.Formatter.(*logrus.JSONFormatter); json {
 		entry := logrus.NewEntry(a.log)
 		if hint := hintOf(err); hint != "" {

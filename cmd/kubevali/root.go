@@ -107,7 +107,11 @@ func (a *app) load() (*config.Config, error) {
 
 // facts are this pod's, with the flags' values over the environment's. cluster may be nil.
 func (a *app) facts(pod, namespace string, cluster render.Cluster) (render.Facts, error) {
-	facts, err := render.FactsFromEnviron(a.environ)
+	environ := a.environ
+	if pod != "" {
+		environ = append([]string{"POD_NAME=" + pod}, environ...) // of two, the first counts
+	}
+	facts, err := render.FactsFromEnviron(environ)
 	if err != nil {
 		return facts, err
 	}

@@ -25,18 +25,19 @@ func Load(path string) (*Config, []Warning, error) {
 }
 
 // LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
-// out, as if it were not written. The error is about the file as a whole.
-func LoadFlawed(path string) (*Config, error) {
-	data, err := read(path)
-	if err != nil {
-		err.At = Position{File: path}
-		return nil, Errors{err}
+// out, as if it were not written, and told as flaws. The error is about the file as a whole.
+func LoadFlawed(path string) (config *Config, flaws, err error) {
+	data, problem := read(path)
+	if problem != nil {
+		problem.At = Position{File: path}
+		return nil, nil, Errors{problem}
 	}
-	config, _, err := decode(path, data)
-	if err != nil {
-		return nil, Errors{err}
+	config, f, problem := decode(path, data)
+	if problem != nil {
+		return nil, nil, Errors{problem}
 	}
-	return config, nil
+	config.check(f)
+	return config, f.errs.Err(), nil
 }
 
 func read(path string) ([]byte, *Error) {

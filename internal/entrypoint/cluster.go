@@ -114,11 +114,13 @@ func (a *appliedService) nodePorts() (map[string]int, error) {
 	return ports, nil
 }
 
-// forget makes the next apply look at the Service again: it may have changed in the meantime.
-func (c *Cluster) forget() {
+// forget makes the next apply look at the Service again: it may have changed in the meantime. It returns what is forgotten.
+func (c *Cluster) forget() *appliedService {
 	c.making.Lock()
 	defer c.making.Unlock()
+	was := c.applied
 	c.applied = nil
+	return was
 }
 
 func (c *Cluster) logOutcome(outcome kube.Outcome, s *render.Service, found kube.Service) {
@@ -152,7 +154,7 @@ func (c *Cluster) settled(s *render.Service) *render.Service {
 	settled.Ports = nil
 	for _, port := range s.Ports {
 		for _, found := range c.applied.found.Ports {
-			if found.Name == port.Name && found.Protocol == string(port.Protocol) && found.NodePort != 0 {
+			if port.NodePort == 0 && found.Name == port.Name && found.Protocol == string(port.Protocol) {
 				port.NodePort, port.TargetPort = found.NodePort, orElse(port.TargetPort, found.NodePort)
 			}
 		}

@@ -89,6 +89,7 @@ func (r *runner) run(plan *render.Plan) (int, error) {
 	for {
 		r.ran = false
 		code, err := r.carryOut(plan)
+		r.service.lenient = false
 		if r.ran {
 			previous = nil
 		}
@@ -99,6 +100,7 @@ func (r *runner) run(plan *render.Plan) (int, error) {
 		case err != nil && previous != nil:
 			r.Log.Errorf("The new configuration does not work, so the node goes on with the old one: %s", withHint(err))
 			previous, plan = nil, previous
+			r.service.lenient = true
 		default:
 			return code, err
 		}

@@ -24,13 +24,14 @@ func (r *runner) load(ctx context.Context, listen func(address string)) (*render
 	if r.environ == nil {
 		r.environ = r.Environ()
 	}
-	r.Cluster.forget()
+	r.service.pause() // it may be asking the cluster for a long time
+	was := r.Cluster.forget()
 	l := &lookups{cluster: r.Cluster, ctx: ctx, before: func() {
 		if address, err := cfg.Listen(); err == nil {
 			listen(address)
 		}
 	}}
-	plan, err := r.plan(cfg, l)
+	plan, err := r.plan(cfg, l, was)
 	if err != nil {
 		return nil, &loadError{err, passes(l.problem)}
 	}
@@ -41,21 +42,27 @@ func (r *runner) load(ctx context.Context, listen func(address string)) (*render
 }
 
 // plan makes the plan. Where templates ask what became of the Service, it must be made first. That changes the way to a
-// node that runs, so then the plan is made and checked with placeholders before, and the Service given back if no plan
-// comes of it.
-func (r *runner) plan(cfg Configuration, l *lookups) (*render.Plan, error) {
-	if r.service.last != nil {
-		first := &preview{lookups: l}
+// node that runs, so then the plan is made and checked with what the Service was before, or else placeholders, and the
+// Service given back if no plan comes of it.
+func (r *runner) plan(cfg Configuration, l *lookups, was *appliedService) (*render.Plan, error) {
+	if r.session.Load() != nil {
+		first := &preview{lookups: l, was: was}
 		plan, err := cfg.Plan(first)
-		if err != nil || !first.asked {
-			return plan, err
+		if err == nil && first.asked {
+			err = r.check(plan)
 		}
-		if err := r.check(plan); err != nil {
+		if err != nil {
+			r.service.resume()
 			return nil, err
 		}
+		if !first.asked {
+			return plan, nil
+		}
 	}
-	r.service.pause()
 	plan, err := cfg.Plan(applying{l})
+	if err == nil && r.session.Load() != nil {
+		err = r.check(plan)
+	}
 	if err != nil {
 		r.service.restore()
 		return nil, err

@@ -138,16 +138,26 @@ func nodePorts(s kube.Service) map[string]int {
 	return ports
 }
 
-// preview is lookups without the Service, for which there are placeholders.
+// preview is lookups that do not touch the Service: they tell what it was, or else placeholders.
 type preview struct {
 	*lookups
-	asked bool // for the Service
+	was   *appliedService // nil: not known
+	asked bool            // for the Service
 }
 
-// NodePorts returns placeholders.
+// NodePorts returns the ports that the Service had, and placeholders for others.
 func (p *preview) NodePorts(s *render.Service) (map[string]int, error) {
 	p.asked = true
-	return render.Placeholders{}.NodePorts(s)
+	ports, err := render.Placeholders{}.NodePorts(s)
+	if p.was == nil {
+		return ports, err
+	}
+	for name, port := range nodePorts(p.was.found) {
+		if _, wanted := ports[name]; wanted && port != 0 {
+			ports[name] = port
+		}
+	}
+	return ports, err
 }
 
 // LoadBalancer returns a placeholder.

@@ -76,6 +76,7 @@ func (s *session) watchConfig() {
 				s.Log.Infof("It is tried again in %s", serviceRetry)
 				again = time.After(serviceRetry)
 			}
+			s.Cluster.rest()
 		case next.Equal(s.plan):
 			s.updateService(next.Service)
 			s.Cluster.rest()
@@ -91,6 +92,7 @@ func (s *session) watchConfig() {
 // updateService carries out what is left of a change that is nothing to the node.
 func (s *session) updateService(next *render.Service) {
 	if reflect.DeepEqual(s.service.last, next) {
+		s.service.resume()
 		s.Log.Info("The configuration changed, but the node's plan did not")
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type serviceKeeper struct {
 	ctx     context.Context // done when the process is to stop
 	last    *render.Service // that is there, or that the keeper is after; nil: none is wanted
 	pending bool            // the keeper is after it
+	lenient bool            // a node that ran goes on whatever becomes of its Service
 
 	stop context.CancelFunc // ends the attempts
 	work sync.WaitGroup
@@ -41,6 +43,12 @@ func (k *serviceKeeper) keep(ctx context.Context, s *render.Service) error {
 		k.last, k.pending = nil, false
 		return nil
 	}
+	if reflect.DeepEqual(k.last, s) {
+		// It was there, or is being tried for: a node that is started anew need not wait for the same.
+		k.pending = true
+		k.try(0)
+		return nil
+	}
 	limited, cancel := context.WithTimeout(ctx, serviceWait)
 	defer cancel()
 	_, err := k.cluster.apply(limited, s)
@@ -50,7 +58,7 @@ func (k *serviceKeeper) keep(ctx context.Context, s *render.Service) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case !passes(err):
+	case !passes(err) && !k.lenient:
 		k.resume()
 		return fmt.Errorf("nodeService: %w", err)
 	}
@@ -91,8 +99,9 @@ func (k *serviceKeeper) restore() {
 	k.try(0)
 }
 
-// try tries for the Service beside the node, after a pause.
+// try tries for the Service beside the node, after a pause, in place of other attempts.
 func (k *serviceKeeper) try(pause time.Duration) {
+	k.pause()
 	var ctx context.Context
 	ctx, k.stop = context.WithCancel(k.ctx)
 	k.work.Go(func() { k.retry(ctx, k.last, pause) })

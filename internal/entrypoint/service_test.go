@@ -170,23 +170,58 @@ func TestServiceIsTriedUntilItIsThere(t *testing.T) {
 func TestServiceIsMadeOnceForAPlan(t *testing.T) {
 	asked := 0
 	keeper, _ := newKeeper(t, func(r *http.Request) (int, string) { asked++; return answers(r) })
-	for range 2 {
-		if err := keeper.keep(t.Context(), wanted()); err != nil {
-			t.Fatal(err)
-		}
-	}
 	ports, err := applying{&lookups{cluster: keeper.cluster, ctx: t.Context()}}.NodePorts(wanted())
 	if err != nil || ports["p2p"] != 31000 {
 		t.Errorf("ports %v, error %v", ports, err)
 	}
+	if err := keeper.keep(t.Context(), wanted()); err != nil {
+		t.Fatal(err)
+	}
 	once := asked
 	keeper.cluster.forget()
-	if err := keeper.keep(t.Context(), wanted()); err != nil {
+	if _, err := keeper.cluster.apply(t.Context(), wanted()); err != nil {
 		t.Fatal(err)
 	}
 	if asked != 2*once {
 		t.Errorf("asked %d times for one plan, and %d for two", once, asked)
 	}
+}
+
+// A node that is started anew does not wait for a Service that it had, nor does one that goes back to its plan end for it.
+func TestNodeThatRanIsNotHeldUpByItsService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := answers
+		keeper, hook := newKeeper(t, func(r *http.Request) (int, string) { return api(r) })
+		if err := keeper.keep(t.Context(), wanted()); err != nil {
+			t.Fatal(err)
+		}
+		api = func(*http.Request) (int, string) { return 0, "connection refused" }
+		keeper.cluster.forget()
+		start := time.Now()
+		if err := keeper.keep(t.Context(), wanted()); err != nil || time.Since(start) > 0 {
+			t.Errorf("error %v after %v", err, time.Since(start))
+		}
+		keeper.pause()
+
+		api = forbids
+		other := wanted()
+		other.Annotations = map[string]string{"a": "b"}
+		if err := keeper.keep(t.Context(), other); err == nil {
+			t.Error("no error for a new plan")
+		}
+		keeper.lenient = true
+		if err := keeper.keep(t.Context(), other); err != nil {
+			t.Errorf("error %v for the plan before", err)
+		}
+		keeper.pause()
+		api = answers
+		keeper.resume()
+		time.Sleep(2 * serviceRetry)
+		keeper.pause()
+		if !strings.Contains(logged(hook), "may not") || keeper.pending {
+			t.Errorf("still pending: %v; the log:\n%s", keeper.pending, logged(hook))
+		}
+	})
 }
 
 // A plan that goes back to its Service gets the ports that it had.

@@ -107,7 +107,7 @@ func inCluster(address, accountDir string) (*Cluster, error) {
 func (c *Cluster) Source() string { return c.source }
 
 // Server is the API server's address, as https://10.96.0.1:443.
-func (c *Cluster) Server() string { return c.server.String() }
+func (c *Cluster) Server() string { return c.server.Redacted() }
 
 // String returns Source, so that no way of printing a Cluster shows its credentials.
 func (c *Cluster) String() string { return c.source }
