@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/facts"
 	"github.com/kubevali/kubevali/internal/kube"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/plan"
 )
 
-const (
-	// podPatience is how long a pod puts up with an API server that is away before it gives up and is restarted.
-	podPatience = 2 * time.Minute
-	// userPatience is the same for somebody who waits for an answer.
-	userPatience = 5 * time.Second
-)
+// patience is how long somebody who waits for an answer puts up with an API server that is away.
+const patience = 5 * time.Second
 
 // offlineFlag says whether placeholders take the place of what the cluster would answer.
 type offlineFlag bool
@@ -27,32 +24,33 @@ func (f *offlineFlag) add(c *cobra.Command, when string) {
 	c.Flags().BoolVar((*bool)(f), "offline", false, when+"show placeholders such as 192.0.2.1 for what the Kubernetes API would answer")
 }
 
-// cluster answers what templates ask when nothing is to be changed. hint is for where there is none.
-func (a *app) cluster(offline offlineFlag, hint string) render.Cluster {
+// source answers what templates ask, and changes nothing: by placeholders, in a pod by its service account, and elsewhere by
+// kubectl.
+func (a *app) source(offline offlineFlag) plan.Source {
 	if offline {
-		return render.Placeholders{}
+		return plan.Placeholders
 	}
-	return a.newCluster(userPatience, hint).Lookups(context.Background())
+	reader := &facts.Reader{
+		Hint: "--offline shows placeholders for what the cluster would answer",
+		Cluster: sync.OnceValues(func() (facts.Cluster, error) {
+			where, inPod := kube.InPod(a.getenv, a.accountDir)
+			if !inPod {
+				return kube.NewKubectl(a.environ), nil
+			}
+			return kube.NewClient(where, kube.Options{UserAgent: "kubevali/" + version(), Patience: patience, Log: a.log.Warnf})
+		}),
+	}
+	return plan.Reading(func(f *facts.Facts, m facts.Missing, service *kube.ServiceSpec) {
+		reader.Answer(context.Background(), f, m, service)
+	})
 }
 
-const offlineHint = "--offline shows placeholders for what the cluster would answer"
-
-// newCluster returns the cluster of this pod or of KUBECONFIG. It is looked for when something is asked.
-func (a *app) newCluster(patience time.Duration, hint string) *entrypoint.Cluster {
-	return entrypoint.NewCluster(func() (*kube.Client, error) {
-		found, err := kube.Locate(a.getenv)
-		if errors.Is(err, kube.ErrNoCluster) {
-			err = hinted{err, hint}
+// getenv is os.Getenv for the environment that the commands see.
+func (a *app) getenv(name string) string {
+	for _, entry := range a.environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
 		}
-		if err != nil {
-			return nil, err
-		}
-		a.log.Debugf("Asking the Kubernetes API at %s, found by %s", found.Server(), found.Source())
-		return kube.NewClient(found, kube.Options{
-			UserAgent: "kubevali/" + version(),
-			Patience:  patience,
-			Log:       a.log.Warnf,
-			Stderr:    a.stderr,
-		})
-	}, a.log)
+	}
+	return ""
 }

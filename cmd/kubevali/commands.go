@@ -9,11 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/install"
-	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/monitor"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/node"
+	"github.com/kubevali/kubevali/internal/plan"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -29,31 +28,26 @@ and nothing is touched.`,
 }
 
 func (a *app) validate() error {
-	cfg, err := a.load()
+	p, err := a.open(podFlags{})
 	if err != nil {
 		return err
 	}
-	if err := render.Check(cfg); err != nil {
+	if err := plan.Check(p.cfg); err != nil {
 		return err
 	}
-	// Whoever checks a configuration need not have its cluster, nor its root secrets.
-	facts, err := a.facts("", "", render.Placeholders{})
-	if err != nil {
-		return err
-	}
-	if facts.Pod == "" {
+	if p.facts.Pod == "" {
 		_, err = fmt.Fprintf(a.stdout, "%s is valid (its templates were not rendered: set POD_NAME, or see kubevali render --pod NAME-0)\n", a.configPath)
 		return err
 	}
-	facts.Keys = entrypoint.Keys{Ring: keyfile.NewStandIn()}
-	plan, err := a.render(cfg, facts)
+	// Whoever checks a configuration need not have its cluster, nor its root secrets.
+	made, err := a.plan(p, plan.PlaceholderIdentity, plan.Placeholders)
 	if err != nil {
 		return err
 	}
-	if err := entrypoint.Check(plan); err != nil {
+	if err := node.Check(made); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s is valid for pod %s\n", a.configPath, facts.Pod)
+	_, err = fmt.Fprintf(a.stdout, "%s is valid for pod %s\n", a.configPath, p.facts.Pod)
 	return err
 }
 
@@ -133,12 +127,11 @@ func (a *app) listenAddress() (address string, flaws, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	a.takeRoots(cfg.P2PKeys)
-	facts, err := a.facts("", "", nil)
+	p, err := a.podOf(cfg, podFlags{})
 	if err != nil {
 		return "", nil, err
 	}
-	address, err = render.RenderListen(cfg, facts)
+	address, err = plan.Listen(cfg, p.facts)
 	return address, flaws, err
 }
 

@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
-	"github.com/kubevali/kubevali/internal/procguard"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/plan"
+	"github.com/kubevali/kubevali/internal/prepare"
 )
 
 // podFlags say which pod a command is about.
@@ -86,19 +82,19 @@ and fails when two of them would have the same key.`,
 }
 
 func (a *app) keyID(flags keyIDFlags) error {
-	cfg, facts, err := a.keyFacts(flags.podFlags)
+	p, err := a.openKeys(flags.podFlags)
 	if err != nil {
 		return err
 	}
-	pods, err := fleet(facts, flags.replicas)
+	pods, err := fleet(p.facts, flags.replicas)
 	if err != nil {
 		return err
 	}
 	if len(pods) == 0 {
 		a.warnOrdinal(flags.pod, "--replicas N")
-		pods = []string{facts.Pod}
+		pods = []string{p.facts.Pod}
 	}
-	identities, err := render.Identities(cfg, facts, pods)
+	identities, err := plan.Identify(p.cfg, p.facts, pods, p.keys.Public, a.source(false))
 	if err != nil {
 		return err
 	}
@@ -108,20 +104,16 @@ func (a *app) keyID(flags keyIDFlags) error {
 	return a.printIdentities(identities)
 }
 
-// keyFacts loads a configuration that has keys, and the facts.
-func (a *app) keyFacts(flags podFlags) (*config.Config, render.Facts, error) {
-	cfg, err := a.load()
-	if err != nil {
-		return nil, render.Facts{}, err
-	}
-	if len(cfg.P2PKeys) == 0 {
-		return nil, render.Facts{}, hinted{fmt.Errorf("%s has no p2pKeys", a.configPath), "docs/kubevali.yaml shows how to describe them"}
-	}
+// openKeys is open for a configuration that has keys.
+func (a *app) openKeys(flags podFlags) (pod, error) {
 	if err := checkPod(flags.pod); err != nil {
-		return nil, render.Facts{}, err
+		return pod{}, err
 	}
-	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(false, "key paths and scopes need no cluster where they ask for no address"))
-	return cfg, facts, err
+	p, err := a.open(flags)
+	if err == nil && len(p.cfg.P2PKeys) == 0 {
+		err = hint.With(fmt.Errorf("%s has no p2pKeys", a.configPath), "docs/kubevali.yaml shows how to describe them")
+	}
+	return p, err
 }
 
 const maxPodName = 253 // of a DNS subdomain, RFC 1123
@@ -145,7 +137,7 @@ func (a *app) warnOrdinal(pod, meant string) {
 	a.log.Warnf("%s has no ordinal: did you mean %s?", pod, meant)
 }
 
-func (a *app) printIdentities(pods []render.PodIdentities) error {
+func (a *app) printIdentities(pods []keyfile.PodIdentities) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "POD\tNAMESPACE\tKEY\tTYPE\tPEER ID\tENODE OR COMETBFT NODE ID")
 	for _, pod := range pods {
@@ -176,83 +168,11 @@ the node's container then runs "kubevali run" without the root. It checks that t
 }
 
 func (a *app) keyWrite(ctx context.Context, flags podFlags) error {
-	defer a.keys.Ring.Wipe()
-	cfg, facts, err := a.keyFacts(flags)
+	p, err := a.openKeys(flags)
 	if err != nil {
 		return err
 	}
+	defer p.keys.Wipe()
 	a.warnOrdinal(flags.pod, "--pod "+flags.pod+"-N")
-	keys, err := render.PodKeys(cfg, facts)
-	if err != nil {
-		return err
-	}
-	if err := a.keys.Require(keys); err != nil {
-		return err
-	}
-	identities, err := render.Fleet(cfg, facts)
-	if err != nil {
-		return err
-	}
-	if err := a.keys.Write(ctx, keys, a.log); err != nil {
-		return err
-	}
-	return a.writeIdentities(folders(keys), identities)
-}
-
-// folders are those that hold keys, each once.
-func folders(keys []render.Key) []string {
-	var dirs []string
-	for _, key := range keys {
-		dirs = append(dirs, filepath.Dir(key.Path))
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-func (a *app) writeIdentities(folders []string, pods []render.PodIdentities) error {
-	list := make([]keyfile.PodIdentities, len(pods))
-	for i, pod := range pods {
-		list[i] = keyfile.PodIdentities{Pod: pod.Pod, Namespace: pod.Namespace}
-		for _, key := range pod.Keys {
-			list[i].Keys = append(list[i].Keys, keyfile.KeyIdentity(key))
-		}
-	}
-	for _, folder := range folders {
-		changed, err := keyfile.WriteIdentities(folder, list)
-		if err != nil {
-			return err
-		}
-		if changed {
-			a.log.Infof("Wrote the public identities of %d pods to %s", len(list), filepath.Join(folder, keyfile.IdentitiesName))
-		}
-	}
-	return nil
-}
-
-// takeRoots moves the root secrets of keys out of the environment into the keyring, and keeps both from the node. What
-// was read before is read anew.
-func (a *app) takeRoots(keys map[string]config.P2PKey) {
-	a.keys.Ring.Reset()
-	if len(keys) == 0 {
-		return
-	}
-	var names []string
-	for _, key := range keys {
-		if key.RootSecret.Env != "" {
-			names = append(names, key.RootSecret.Env)
-		}
-	}
-	rest := a.keys.Ring.TakeEnv(a.environ, names...)
-	if len(rest) < len(a.environ) {
-		a.environ = rest
-		for _, name := range names {
-			os.Unsetenv(name)
-		}
-		if err := procguard.EraseEnv(names...); err != nil {
-			a.log.Debugf("The root secret stays in this process's environment: %v", err)
-		}
-	}
-	if err := procguard.Undumpable(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		a.log.Warnf("Other processes of this user may read the root secret from this one's memory: %v", err)
-	}
+	return prepare.WriteKeys(ctx, p.cfg, p.facts, p.keys, a.source(false), a.log)
 }

@@ -1,17 +1,20 @@
 package main
 
 import (
-	"encoding/base64"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,21 +31,70 @@ type kubeAPI struct {
 	chosen int // node ports, so far
 }
 
-// cmdKubeAPI starts an API server with the nodes machine-0 and machine-1, on which the pods geth-0 and geth-1 are, and
-// points KUBECONFIG at it. It notes requests in the file "requests", keeps Services in files of the folder "services",
-// and answers only while there is no file "down".
-func cmdKubeAPI(ts *testscript.TestScript, _ bool, _ []string) {
+// cmdKubeAPI starts an API server with the nodes machine-0 and machine-1, on which the pods geth-0 and geth-1 are. What
+// follows runs in a pod of that cluster, or with the argument desk beside a kubectl that knows it. The server notes requests
+// in the file "requests", keeps Services in files of the folder "services", and answers only while there is no file "down".
+func cmdKubeAPI(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(ts.MkAbs("services"), 0o755))
 	ts.Check(os.WriteFile(ts.MkAbs("requests"), nil, 0o644))
 	server := httptest.NewTLSServer(&kubeAPI{dir: ts.MkAbs(".")})
 	ts.Defer(server.Close)
+	account := ts.MkAbs("keys/account")
+	ts.Check(os.MkdirAll(account, 0o755))
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	config := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
-clusters: [{name: k, cluster: {server: %q, certificate-authority-data: %s}}], users: [{name: u, user: {token: %s}}]}`,
-		server.URL, base64.StdEncoding.EncodeToString(authority), clusterToken())
-	ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o755))
-	ts.Check(os.WriteFile(ts.MkAbs("keys/kubeconfig"), []byte(config), 0o600))
-	ts.Setenv("KUBECONFIG", ts.MkAbs("keys/kubeconfig"))
+	ts.Check(os.WriteFile(filepath.Join(account, "ca.crt"), authority, 0o600))
+	ts.Check(os.WriteFile(filepath.Join(account, "token"), []byte(clusterToken()), 0o600))
+	ts.Setenv(accountVariable, account)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	ts.Check(err)
+	if slices.Contains(args, "desk") {
+		ts.Setenv(kubectlVariable, server.URL)
+		return
+	}
+	ts.Setenv("KUBERNETES_SERVICE_HOST", host)
+	ts.Setenv("KUBERNETES_SERVICE_PORT", port)
+}
+
+const (
+	accountVariable = "TEST_ACCOUNT_DIR" // where the pod's service account is
+	kubectlVariable = "TEST_KUBECTL_API" // the API server that kubectl knows
+)
+
+// kubectl is as much of kubectl as kubevali uses: get --raw PATH.
+func kubectl() {
+	api := os.Getenv(kubectlVariable)
+	if api == "" || len(os.Args) != 4 || os.Args[1] != "get" || os.Args[2] != "--raw" {
+		fmt.Fprintln(os.Stderr, "The connection to the server localhost:8080 was refused - did you specify the right host or port?")
+		os.Exit(1)
+	}
+	account := os.Getenv(accountVariable)
+	authority, err := os.ReadFile(filepath.Join(account, "ca.crt"))
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	req, err := http.NewRequest(http.MethodGet, api+os.Args[3], nil)
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+clusterToken())
+	resp, err := client.Do(req)
+	if err != nil {
+		panic(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		io.Copy(os.Stdout, resp.Body)
+		return
+	}
+	var refusal struct{ Reason, Message string }
+	if err := json.NewDecoder(resp.Body).Decode(&refusal); err != nil {
+		panic(err)
+	}
+	fmt.Fprintf(os.Stderr, "Error from server (%s): %s\n", refusal.Reason, refusal.Message)
+	os.Exit(1)
 }
 
 // clusterToken is what clients must show. Like rootSecret, it is no constant.
@@ -99,63 +151,58 @@ func (a *kubeAPI) service(name string) (service map[string]any) {
 	return service
 }
 
-// write keeps a Service that is applied and chooses the node ports that it leaves open, each time other ones.
+// write keeps a Service that is created or changed by a merge patch (RFC 7386), and chooses the node ports that it leaves
+// open, each time other ones.
 func (a *kubeAPI) write(w http.ResponseWriter, r *http.Request) {
-	var service map[string]any
-	var err error
-	if strings.Contains(r.Header.Get("Content-Type"), "json-patch") {
-		service, err = a.patched(path.Base(r.URL.Path), r.Body)
-	} else {
-		err = json.NewDecoder(r.Body).Decode(&service)
-	}
-	if err != nil {
+	var sent map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 		a.answer(w, http.StatusBadRequest, status(400, "BadRequest"))
 		return
 	}
+	name, code := path.Base(r.URL.Path), http.StatusOK
+	if r.Method == http.MethodPost {
+		name, code = sent["metadata"].(map[string]any)["name"].(string), http.StatusCreated
+	}
+	before, service := a.service(name), a.service(name)
+	if (before != nil) == (r.Method == http.MethodPost) {
+		a.answer(w, http.StatusConflict, status(409, "AlreadyExists"))
+		return
+	}
+	if before == nil {
+		service = sent
+	} else {
+		merge(service, sent)
+	}
 	meta := service["metadata"].(map[string]any)
-	name := meta["name"].(string)
 	meta["uid"] = "uid-" + name
-	delete(meta, "resourceVersion")
-	code, before := http.StatusCreated, a.service(name)
 	if !a.choosePorts(service, before) {
 		a.answer(w, http.StatusUnprocessableEntity, map[string]any{"kind": "Status", "reason": "Invalid", "code": 422,
 			"message": `Service "geth-1" is invalid: spec.ports[0].nodePort: Invalid value: 32767: provided port is already allocated`})
 		return
 	}
-	if before != nil {
-		code = http.StatusOK
-		meta["resourceVersion"] = before["metadata"].(map[string]any)["resourceVersion"]
-	}
 	if !reflect.DeepEqual(before, service) {
 		meta["resourceVersion"] = strconv.FormatInt(time.Now().UnixNano(), 10)
 	}
 	content, _ := json.Marshal(service)
-	if r.URL.Query().Has("dryRun") {
-		a.answer(w, code, service)
-		return
-	}
 	if err := os.WriteFile(filepath.Join(a.dir, "services", name+".json"), content, 0o644); err != nil {
 		panic(err)
 	}
 	a.answer(w, code, service)
 }
 
-// patched is a Service after a JSON patch of parts of its spec.
-func (a *kubeAPI) patched(name string, body io.Reader) (map[string]any, error) {
-	var operations []struct {
-		Path  string
-		Value any
-	}
-	service := a.service(name)
-	if err := json.NewDecoder(body).Decode(&operations); err != nil || service == nil {
-		return nil, fmt.Errorf("no patch of a Service: %w", err)
-	}
-	for _, o := range operations {
-		if field, ok := strings.CutPrefix(o.Path, "/spec/"); ok {
-			service["spec"].(map[string]any)[field] = o.Value
+func merge(into, patch map[string]any) {
+	for key, value := range patch {
+		inner, isObject := value.(map[string]any)
+		outer, wasObject := into[key].(map[string]any)
+		switch {
+		case value == nil:
+			delete(into, key)
+		case isObject && wasObject:
+			merge(outer, inner)
+		default:
+			into[key] = value
 		}
 	}
-	return service, nil
 }
 
 // choosePorts refuses takenPort.

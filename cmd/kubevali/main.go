@@ -6,7 +6,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -14,16 +13,16 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
-	"github.com/kubevali/kubevali/internal/supervise"
+	"github.com/kubevali/kubevali/internal/node"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:], kube.AccountDir)) }
 
-// run executes one command line and returns the exit code.
-func run(args []string) int {
-	a := newApp(os.Stdout, os.Stderr, os.Environ())
+// run executes one command line and returns the exit code. accountDir is where a pod's service account is.
+func run(args []string, accountDir string) int {
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), accountDir: accountDir, log: newLog(os.Stderr)}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -32,7 +31,7 @@ func run(args []string) int {
 	}
 	a.report(err)
 	if a.exitCode == 0 && a.runsNode {
-		return entrypoint.CodeFailed
+		return node.CodeFailed
 	}
 	return max(a.exitCode, 1)
 }
@@ -44,8 +43,8 @@ func (a *app) report(err error) {
 	}
 	if _, json := a.log.Formatter.(*logrus.JSONFormatter); json {
 		entry := logrus.NewEntry(a.log)
-		if hint := hintOf(err); hint != "" {
-			entry = entry.WithField("hint", hint)
+		if remedy := hint.Of(err); remedy != "" {
+			entry = entry.WithField("hint", remedy)
 		}
 		entry.Error(err)
 		return
@@ -55,30 +54,7 @@ func (a *app) report(err error) {
 			fmt.Fprintf(a.stderr, "kubevali: %s\n", line)
 		}
 	}
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(a.stderr, "kubevali: hint: %s\n", hint)
+	if remedy := hint.Of(err); remedy != "" {
+		fmt.Fprintf(a.stderr, "kubevali: hint: %s\n", remedy)
 	}
 }
-
-func hintOf(err error) string {
-	var start *supervise.StartError
-	var h hinted
-	switch {
-	case errors.As(err, &start):
-		return start.Hint
-	case errors.As(err, &h):
-		return h.hint
-	}
-	return kube.Hint(err)
-}
-
-// hinted adds a hint to an error.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-
-// Hint is for templates whose question to the cluster it answers.
-func (h hinted) Hint() string { return h.hint }

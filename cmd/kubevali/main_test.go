@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,13 +18,18 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kubevali/kubevali/internal/kube"
 )
 
 // deadline is how long a test waits for something that should come at once. Only a broken program takes it all.
 const deadline = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubevali": main})
+	testscript.Main(m, map[string]func(){
+		"kubevali": func() { os.Exit(run(os.Args[1:], cmp.Or(os.Getenv(accountVariable), kube.AccountDir))) },
+		"kubectl":  kubectl,
+	})
 }
 
 // TestScripts runs the command lines in testdata/script. Beside testscript's own commands they use
@@ -35,7 +41,7 @@ func TestMain(m *testing.M) {
 //	pings VAR [ANSWER]        start a healthchecks server; its address goes into VAR, its pings into the file "pings".
 //	                          ANSWER is ok (default), notfound, status CODE, hang, reset or redirect
 //	bigfile FILE BYTES        create a file of that size
-//	kubeapi                   start a Kubernetes API server, see cmdKubeAPI
+//	kubeapi [desk]            start a Kubernetes API server, see cmdKubeAPI
 //	setroot VAR               put a root secret into VAR
 //
 // Neither that root secret nor keys derived from it may turn up in what the scripts print or in files other than those
@@ -47,7 +53,6 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOSTNAME", "")
-			env.Setenv("KUBECONFIG", "")
 			env.Defer(func() { known.checkFiles(env.T().(checked).T, env.WorkDir) })
 			return nil
 		},

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/facts"
+	"github.com/kubevali/kubevali/internal/plan"
 )
 
 // renderFormat is what -o takes.
@@ -35,7 +35,7 @@ func (a *app) renderCommand() *cobra.Command {
 With --replicas N it shows the pods NAME-0 to NAME-(N-1), NAME being that of --pod or of this pod without its ordinal,
 and fails when two of them would get in each other's way.
 
-Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG, where the pods must exist, or with
+Templates that ask the Kubernetes API are answered by the cluster that kubectl asks, where the pods must exist, or with
 --offline by placeholders.`,
 		Example: `  kubevali render -c kubevali.yaml --pod geth-2
   kubevali render -c kubevali.yaml --pod geth-0 --replicas 5 -o json`,
@@ -50,26 +50,23 @@ Templates that ask the Kubernetes API are answered by the cluster of KUBECONFIG,
 }
 
 func (a *app) show(flags renderFlags) error {
-	cfg, err := a.load()
+	p, err := a.open(flags.podFlags)
 	if err != nil {
 		return err
 	}
-	facts, err := a.facts(flags.pod, flags.namespace, a.cluster(flags.offline, offlineHint))
+	pods, err := fleet(p.facts, flags.replicas)
 	if err != nil {
 		return err
 	}
-	pods, err := fleet(facts, flags.replicas)
-	if err != nil {
-		return err
-	}
+	source := a.source(flags.offline)
 	if len(pods) == 0 {
-		plan, err := a.render(cfg, facts)
+		made, err := a.plan(p, p.keys.Public, source)
 		if err != nil {
 			return err
 		}
-		return a.printPlan(plan, flags.output)
+		return a.printPlan(made, flags.output)
 	}
-	plans, err := renderFleet(cfg, facts, pods)
+	plans, err := plan.Fleet(p.cfg, p.facts, pods, p.keys.Public, source)
 	if err != nil {
 		return err
 	}
@@ -81,7 +78,7 @@ func (a *app) show(flags renderFlags) error {
 const maxReplicas = 100_000
 
 // fleet returns the names of as many pods as the flag --replicas says, none where it was not given.
-func fleet(facts render.Facts, replicas int) ([]string, error) {
+func fleet(f facts.Facts, replicas int) ([]string, error) {
 	if replicas < 0 {
 		return nil, fmt.Errorf("--replicas %d: expected a number from 1", replicas)
 	}
@@ -91,41 +88,29 @@ func fleet(facts render.Facts, replicas int) ([]string, error) {
 	if replicas == 0 {
 		return nil, nil
 	}
-	pods, err := facts.Pods(replicas)
+	pods, err := f.Pods(replicas)
 	if err != nil {
 		return nil, fmt.Errorf("--replicas needs the StatefulSet's name: %w", err)
 	}
 	return pods, nil
 }
 
-func renderFleet(cfg *config.Config, facts render.Facts, pods []string) ([]*render.Plan, error) {
-	plans := make([]*render.Plan, 0, len(pods))
-	for _, pod := range pods {
-		plan, err := render.Render(cfg, facts.ForPod(pod))
-		if err != nil {
-			return nil, fmt.Errorf("pod %s:\n%w", pod, err)
-		}
-		plans = append(plans, plan)
-	}
-	return plans, render.CheckFleet(plans)
-}
-
-func (a *app) printPlan(plan *render.Plan, format renderFormat) error {
+func (a *app) printPlan(p *plan.Plan, format renderFormat) error {
 	if format == renderJSON {
-		return a.printJSON(plan)
+		return a.printJSON(p)
 	}
-	return plan.WriteText(a.stdout)
+	return p.WriteText(a.stdout)
 }
 
-func (a *app) printFleet(plans []*render.Plan, format renderFormat) error {
+func (a *app) printFleet(plans []*plan.Plan, format renderFormat) error {
 	if format == renderJSON {
 		return a.printJSON(plans)
 	}
-	for i, plan := range plans {
+	for i, p := range plans {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)
 		}
-		if err := plan.WriteText(a.stdout); err != nil {
+		if err := p.WriteText(a.stdout); err != nil {
 			return err
 		}
 	}

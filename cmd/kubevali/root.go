@@ -3,22 +3,22 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/facts"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyfile"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/plan"
 )
 
 // app is what the commands share: the process's streams and the flags that every one of them takes.
 type app struct {
 	stdout, stderr io.Writer
-	environ        []string // without root secrets, once the configuration is loaded
-	keys           entrypoint.Keys
+	environ        []string
+	accountDir     string // where a pod's service account is
 	log            *logrus.Logger
 
 	configPath string
@@ -36,13 +36,6 @@ const (
 	formatText logFormat = "text"
 	formatJSON logFormat = "json"
 )
-
-func newApp(stdout, stderr io.Writer, environ []string) *app {
-	return &app{
-		stdout: stdout, stderr: stderr, environ: environ, log: newLog(stderr),
-		keys: entrypoint.Keys{Ring: keyfile.NewKeyring()},
-	}
-}
 
 func (a *app) rootCommand() *cobra.Command {
 	var flags runFlags
@@ -72,7 +65,7 @@ Without a command it runs the node: "kubevali -c FILE" is "kubevali run -c FILE"
 		"how to log (default logging.encoding of the configuration)")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		a.runsNode = c == root || c.Name() == "run"
-		return hinted{err, c.CommandPath() + " --help shows the flags"}
+		return hint.With(err, c.CommandPath()+" --help shows the flags")
 	})
 	flags.add(root)
 	root.AddCommand(a.runCommand(), a.renderCommand(), a.validateCommand(), a.keyCommand(), a.installCommand(), a.probeCommand(), a.versionCommand())
@@ -86,12 +79,12 @@ func (a *app) knownCommand(root *cobra.Command, args []string) error {
 	}
 	err := fmt.Errorf("unknown command %q", args[0])
 	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
-		return hinted{err, fmt.Sprintf("did you mean %q?", similar[0])}
+		return hint.With(err, fmt.Sprintf("did you mean %q?", similar[0]))
 	}
-	return hinted{err, "kubevali --help shows the commands"}
+	return hint.With(err, "kubevali --help shows the commands")
 }
 
-// load reads the configuration, sets up the log by it and sees to the root secrets that it names.
+// load reads the configuration and sets up the log by it.
 func (a *app) load() (*config.Config, error) {
 	cfg, warnings, err := config.Load(a.configPath)
 	if err != nil {
@@ -101,52 +94,60 @@ func (a *app) load() (*config.Config, error) {
 	for _, w := range warnings {
 		a.log.Warn(w)
 	}
-	a.takeRoots(cfg.P2PKeys)
 	return cfg, nil
 }
 
-// facts are this pod's, with the flags' values over the environment's. cluster may be nil.
-func (a *app) facts(pod, namespace string, cluster render.Cluster) (render.Facts, error) {
-	environ := a.environ
-	if pod != "" {
-		environ = append([]string{"POD_NAME=" + pod}, environ...) // of two, the first counts
-	}
-	facts, err := render.FactsFromEnviron(environ)
+// pod is the configuration together with what it is to be rendered for.
+type pod struct {
+	cfg   *config.Config
+	facts facts.Facts
+	keys  *keyfile.Keyring
+}
+
+// open reads the configuration, takes the root secrets that it names, and tells what is known of the pod that the flags,
+// or else the environment, are about.
+func (a *app) open(flags podFlags) (pod, error) {
+	cfg, err := a.load()
 	if err != nil {
-		return facts, err
+		return pod{}, err
 	}
-	facts.Keys = a.keys
-	facts.Cluster = cluster
-	if namespace != "" {
-		facts = facts.InNamespace(namespace)
-	}
-	if pod != "" {
-		facts = facts.ForPod(pod)
-	}
-	return facts, nil
+	return a.podOf(cfg, flags)
 }
 
-// render is render.Render, and logs what is wrong with the plan but does not keep it from being used.
-func (a *app) render(cfg *config.Config, facts render.Facts) (*render.Plan, error) {
-	plan, err := render.Render(cfg, facts)
-	if err == nil {
-		a.warn(plan)
-	}
-	return plan, err
-}
-
-func (a *app) warn(plan *render.Plan) {
-	for _, warning := range plan.Warnings {
+func (a *app) podOf(cfg *config.Config, flags podFlags) (pod, error) {
+	keys := new(keyfile.Keyring)
+	environ, warning := keys.Take(a.environ, plan.Roots(cfg)...)
+	if warning != nil {
 		a.log.Warn(warning)
 	}
+	a.environ = environ
+	if flags.pod != "" {
+		environ = append([]string{"POD_NAME=" + flags.pod}, environ...) // of two, the first counts
+	}
+	f, err := facts.FromEnviron(environ)
+	if err != nil {
+		return pod{}, err
+	}
+	if flags.namespace != "" {
+		f = f.InNamespace(flags.namespace)
+	}
+	if flags.pod != "" {
+		f = f.ForPod(flags.pod)
+	}
+	return pod{cfg, f, keys}, nil
 }
 
-// getenv is os.Getenv for the environment that the commands see.
-func (a *app) getenv(name string) string {
-	for _, entry := range a.environ {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
-		}
+// plan makes the pod's plan, and logs what is wrong with it but does not keep it from being used.
+func (a *app) plan(p pod, identities plan.Identities, source plan.Source) (*plan.Plan, error) {
+	made, err := plan.Complete(p.cfg, &p.facts, identities, source)
+	if err == nil {
+		a.warn(made)
 	}
-	return ""
+	return made, err
+}
+
+func (a *app) warn(p *plan.Plan) {
+	for _, warning := range p.Warnings {
+		a.log.Warn(warning)
+	}
 }

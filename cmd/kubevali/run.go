@@ -1,15 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/entrypoint"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/hint"
+	"github.com/kubevali/kubevali/internal/node"
 )
 
 type runFlags struct {
@@ -48,81 +45,41 @@ func (a *app) noNode(args []string) error {
 		return nil
 	}
 	a.runsNode = true
-	return hinted{fmt.Errorf("unexpected argument %q", args[0]), "the node's command goes into nodeTemplate.command of the configuration"}
+	return hint.With(fmt.Errorf("unexpected argument %q", args[0]), "the node's command goes into nodeTemplate.command of the configuration")
 }
 
-func (a *app) runNode(flags runFlags) error {
+func (a *app) runNode(flags runFlags) (err error) {
 	a.runsNode = true
 	if flags.dryRun {
 		return a.dryRun(flags.offline)
 	}
 	if flags.offline {
-		return hinted{errors.New("--offline is for --dry-run"), "a node needs real addresses"}
+		return hint.New("--offline is for --dry-run", "a node needs real addresses")
 	}
-	reload := entrypoint.ReloadNever
+	reload := node.ReloadNever
 	if flags.watchConfig {
-		reload = entrypoint.ReloadOnChange
+		reload = node.ReloadOnChange
 	}
-	cluster := a.newCluster(podPatience, "a pod needs the token of its service account (automountServiceAccountToken), other "+
-		"machines KUBECONFIG")
-	var err error
-	a.exitCode, err = entrypoint.Run(entrypoint.Options{
-		Read:       a.reader(),
-		ConfigPath: a.configPath,
-		Reload:     reload,
-		Keys:       a.keys,
-		Cluster:    cluster,
-		Environ:    func() []string { return a.environ },
-		Version:    version(),
-		Log:        a.log,
+	a.exitCode, err = node.Run(node.Options{
+		Read: a.load, ConfigPath: a.configPath, Reload: reload,
+		Environ: a.environ, AccountDir: a.accountDir, Version: version(), Log: a.log,
 	})
 	return err
 }
 
-// reader reads the configuration. The facts are gathered only once: random values of templates are to stay the same as long
-// as the node runs.
-func (a *app) reader() func() (entrypoint.Configuration, error) {
-	gather := sync.OnceValues(func() (render.Facts, error) { return a.facts("", "", nil) })
-	return func() (entrypoint.Configuration, error) {
-		cfg, err := a.load()
-		if err != nil {
-			return nil, err
-		}
-		facts, err := gather()
-		return configuration{cfg, facts}, err
-	}
-}
-
-// configuration is an entrypoint.Configuration.
-type configuration struct {
-	cfg   *config.Config
-	facts render.Facts
-}
-
-func (c configuration) Listen() (string, error) { return render.RenderListen(c.cfg, c.facts) }
-
-func (c configuration) Plan(cluster render.Cluster) (*render.Plan, error) {
-	c.facts.Cluster = cluster
-	return render.Render(c.cfg, c.facts)
-}
-
 func (a *app) dryRun(offline offlineFlag) error {
-	cfg, err := a.load()
+	p, err := a.open(podFlags{})
 	if err != nil {
 		return err
 	}
-	facts, err := a.facts("", "", a.cluster(offline, offlineHint))
+	made, err := a.plan(p, p.keys.Public, a.source(offline))
 	if err != nil {
 		return err
 	}
-	plan, err := a.render(cfg, facts)
-	if err != nil {
+	if err := node.Check(made); err != nil {
 		return err
 	}
-	if err := entrypoint.Check(plan); err != nil {
-		return err
-	}
-	a.log.Infof("Starting node: %s", plan.QuotedCommand())
-	_, err = fmt.Fprintln(a.stdout, plan.ShellCommand())
+	a.log.Infof("Starting node: %s", made.QuotedCommand())
+	_, err = fmt.Fprintln(a.stdout, made.ShellCommand())
 	return err
 }

@@ -1,8 +1,6 @@
 package render
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"math/rand/v2"
@@ -16,80 +14,68 @@ const (
 	punctuation   = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 )
 
-// randomness gives the random values of one template. They come from the seed of the facts, the pod and the template's
-// key alone, so that they stay the same when another template of the file changes. A seed that nobody knows makes
-// values that nobody can guess: ChaCha8 is a cryptographic generator, see math/rand/v2.
-type randomness struct{ *rand.ChaCha8 }
+var errNegative = Fail("the length must not be negative", "")
 
-func (f Facts) randomness(key string) randomness {
-	mac := hmac.New(sha256.New, f.Seed[:])
-	mac.Write([]byte(f.Namespace + "\x00" + f.Pod + "\x00" + key))
-	return randomness{rand.NewChaCha8([32]byte(mac.Sum(nil)))}
-}
-
-func (r randomness) bytes(n int) []byte {
-	b := make([]byte, n)
-	r.Read(b)
-	return b
-}
-
-func (r randomness) text(n int, alphabet string) string {
-	source := rand.New(r)
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = alphabet[source.IntN(len(alphabet))]
-	}
-	return string(b)
-}
-
-// addRandom sets the random functions, sprig's and randHex.
-func (e *engine) addRandom(funcs map[string]any) {
+// addRandom sets the random functions, sprig's and randHex. They take their numbers from [Renderer.Random].
+func (r *Renderer) addRandom(funcs map[string]any) {
 	for name, alphabet := range map[string]string{
 		"randAlphaNum": letters + decimalDigits,
 		"randAlpha":    letters,
 		"randNumeric":  decimalDigits,
 		"randAscii":    letters + decimalDigits + punctuation,
 	} {
-		funcs[name] = func(n int) (string, error) {
-			if n < 0 {
-				return "", errNegative
-			}
-			return e.random().text(n, alphabet), nil
-		}
+		funcs[name] = func(n int) (string, error) { return r.characters(n, alphabet) }
 	}
 	for name, encode := range map[string]func([]byte) string{
 		"randBytes": base64.StdEncoding.EncodeToString,
 		"randHex":   hex.EncodeToString,
 	} {
 		funcs[name] = func(n int) (string, error) {
-			if n < 0 {
-				return "", errNegative
-			}
-			return encode(e.random().bytes(n)), nil
+			b, err := r.bytes(n)
+			return encode(b), err
 		}
 	}
-	funcs["randInt"] = e.randInt
-	funcs["uuidv4"] = e.uuidv4
-	funcs["shuffle"] = e.shuffle
+	funcs["randInt"] = r.randInt
+	funcs["uuidv4"] = r.uuidv4
+	funcs["shuffle"] = r.shuffle
 }
 
-var errNegative = &failure{"the length must not be negative", ""}
+func (r *Renderer) bytes(n int) ([]byte, error) {
+	switch {
+	case n < 0:
+		return nil, errNegative
+	case n > MaxText:
+		return nil, ErrValue
+	}
+	b := make([]byte, n)
+	r.Random().Read(b)
+	return b, nil
+}
+
+func (r *Renderer) characters(n int, alphabet string) (string, error) {
+	b, err := r.bytes(n)
+	source := rand.New(r.Random())
+	for i := range b {
+		b[i] = alphabet[source.IntN(len(alphabet))]
+	}
+	return string(b), err
+}
 
 // randInt is a number from low up to, but not including, high.
-func (e *engine) randInt(low, high int) (int, error) {
+func (r *Renderer) randInt(low, high int) (int, error) {
 	if high <= low {
-		return 0, &failure{"the second number must be larger than the first", ""}
+		return 0, Fail("the second number must be larger than the first", "")
 	}
-	return low + int(rand.New(e.random()).Uint64N(uint64(high-low))), nil
+	return low + int(rand.New(r.Random()).Uint64N(uint64(high-low))), nil
 }
 
-func (e *engine) uuidv4() (string, error) {
-	id, err := uuid.NewRandomFromReader(e.random())
+func (r *Renderer) uuidv4() (string, error) {
+	id, err := uuid.NewRandomFromReader(r.Random())
 	return id.String(), err
 }
 
-func (e *engine) shuffle(text string) string {
+func (r *Renderer) shuffle(text string) string {
 	runes := []rune(text)
-	rand.New(e.random()).Shuffle(len(runes), func(i, j int) { runes[i], runes[j] = runes[j], runes[i] })
+	rand.New(r.Random()).Shuffle(len(runes), func(i, j int) { runes[i], runes[j] = runes[j], runes[i] })
 	return string(runes)
 }

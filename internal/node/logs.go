@@ -1,0 +1,108 @@
+package node
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/health"
+	"github.com/kubevali/kubevali/internal/plan"
+	"github.com/kubevali/kubevali/internal/supervise"
+	"github.com/kubevali/kubevali/internal/watchlog"
+)
+
+// tailSize is how much of the node's last output is kept for reports: a few hundred lines, or a crash's whole trace.
+const tailSize = 64 << 10
+
+// logs are what the node writes, to its streams and to files, as a source of its health.
+type logs struct {
+	plan   *plan.Plan
+	log    logrus.FieldLogger
+	rules  watchlog.Rules
+	source *health.Log
+	tail   *watchlog.Tail
+}
+
+func newLogs(p *plan.Plan, machine *health.Machine, log logrus.FieldLogger) *logs {
+	w := p.Watchlog
+	l := &logs{plan: p, log: log, tail: watchlog.NewTail(tailSize)}
+	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp(), Expect: expected(p.Keys)}
+	l.source = machine.AddLog("logs", health.Thresholds{
+		Last:       time.Duration(w.LastThreshold),
+		Startup:    time.Duration(w.StartupThreshold),
+		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != "",
+	})
+	return l
+}
+
+// expected is what a node announces that has found its keys.
+func expected(keys []plan.Key) []string {
+	var texts []string
+	for _, key := range keys {
+		if key.ExpectInLog != "" {
+			texts = append(texts, key.ExpectInLog)
+		}
+	}
+	return texts
+}
+
+// watch puts the matchers into the command's output. The function it returns ends the last lines.
+func (l *logs) watch(cmd *supervise.Command) (flush func()) {
+	streams := l.plan.Watchlog.Streams
+	var matchers []*watchlog.Matcher
+	watched := func(out *supervise.Output) *supervise.Output {
+		m := watchlog.NewMatcher(l.rules, l.source)
+		matchers = append(matchers, m)
+		return &supervise.Output{To: out.To, Watch: io.MultiWriter(l.tail, m)}
+	}
+	both := l.plan.NodeStdout == l.plan.NodeStderr
+	if slices.Contains(streams, config.Stdout) {
+		cmd.Stdout = watched(cmd.Stdout)
+	}
+	switch {
+	case !slices.Contains(streams, config.Stderr):
+	case both && cmd.Stdout.Watch != nil:
+		cmd.Stderr = cmd.Stdout
+	default:
+		cmd.Stderr = watched(cmd.Stderr)
+	}
+	return func() {
+		for _, m := range matchers {
+			m.Close()
+		}
+	}
+}
+
+// follow watches the plan's log files. It takes note of what is in them before it returns, so that nothing the node
+// writes to them is taken for old.
+func (l *logs) follow(ctx context.Context, work *sync.WaitGroup) {
+	for _, path := range l.plan.Watchlog.Files {
+		w := io.MultiWriter(l.tail, watchlog.NewMatcher(l.rules, l.source))
+		follower := watchlog.NewFollower(path, w, l.log)
+		work.Go(func() { follower.Run(ctx) })
+	}
+}
+
+// narrator is a companion that logs how the node is.
+type narrator struct {
+	log         logrus.FieldLogger
+	onUnhealthy config.UnhealthyAction
+}
+
+func (*narrator) started()                      {}
+func (*narrator) exited(supervise.Exit, string) {}
+func (*narrator) close()                        {}
+
+func (n *narrator) changed(now health.Snapshot) {
+	switch now.State {
+	case health.Healthy:
+		n.log.Infof("Node is healthy: %s", now.Reason)
+	case health.Unhealthy:
+		n.log.Warnf("Node is unhealthy: %s (process.onUnhealthy: %s)", now.Reason, n.onUnhealthy)
+	}
+}
