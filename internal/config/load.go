@@ -1,6 +1,18 @@
+// Package config reads kubevali.yaml: its schema, its strict YAML dialect, its defaults and the checks that need no
+// more than the file itself.
+//
+// It does not render templates (it knows where their lines stand, not what they may call) and it does not act on what
+// it reads.
+//
+// Invariants: a *Config that Load or Parse returned is complete, defaulted and checked, and none of its lists is nil; an
+// error they return is always of type Errors, holds every finding of the file, and each finding says where it stands. No
+// message quotes the value of a key that may hold a secret.
 package config
 
+//go:generate go run ./schemagen ../../docs
+
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +20,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // MaxSize is the size of the largest configuration file, in bytes: a ConfigMap cannot hold more.
@@ -18,10 +29,23 @@ const MaxSize = 1 << 20
 func Load(path string) (*Config, []Warning, error) {
 	data, err := read(path)
 	if err != nil {
-		err.At = Position{File: path}
 		return nil, nil, Errors{err}
 	}
 	return Parse(path, data)
+}
+
+// Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
+// Errors; the warnings are only returned with a Config. Both are in file order.
+func Parse(file string, data []byte) (*Config, []Warning, error) {
+	config, f, err := decode(file, data)
+	if err != nil {
+		return nil, nil, Errors{err}
+	}
+	if err := f.errs.Err(); err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
+	return config, f.warnings, nil
 }
 
 // LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
@@ -29,18 +53,43 @@ func Load(path string) (*Config, []Warning, error) {
 func LoadFlawed(path string) (config *Config, flaws, err error) {
 	data, problem := read(path)
 	if problem != nil {
-		problem.At = Position{File: path}
 		return nil, nil, Errors{problem}
 	}
 	config, f, problem := decode(path, data)
 	if problem != nil {
 		return nil, nil, Errors{problem}
 	}
-	config.check(f)
 	return config, f.errs.Err(), nil
 }
 
+// decode decodes, defaults and checks what it can, and returns what it found. The error is that there is no YAML.
+func decode(file string, data []byte) (*Config, *findings, *Error) {
+	root, err := parseYAML(file, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &findings{places: places{file, make(map[string]place, min(bytes.Count(data, []byte("\n")), maxErrors))}, unsound: make(map[string]bool)}
+	f.note("", root)
+	d := decoder{findings: f, schema: make(schema), data: data}
+	var config Config
+	at := reflect.ValueOf(&config).Elem()
+	d.setDefaults(at)
+	d.section(root, "", at)
+	config.check(f)
+	config.Watchlog.foldKeyword()
+	config.places = f.places
+	return &config, f, nil
+}
+
 func read(path string) ([]byte, *Error) {
+	data, err := readFile(path)
+	if err != nil {
+		err.At.File = path
+	}
+	return data, err
+}
+
+func readFile(path string) ([]byte, *Error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, readError(err)
@@ -72,37 +121,4 @@ func readError(err error) *Error {
 		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
 	}
 	return e
-}
-
-// Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
-// Errors; the warnings are only returned with a Config. Both are in file order.
-func Parse(file string, data []byte) (*Config, []Warning, error) {
-	config, f, err := decode(file, data)
-	if err != nil {
-		return nil, nil, Errors{err}
-	}
-	config.check(f)
-	if err := f.errs.Err(); err != nil {
-		return nil, nil, err
-	}
-	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
-	return config, f.warnings, nil
-}
-
-// decode decodes and defaults what it can, and returns what it found. The error is that there is no YAML.
-func decode(file string, data []byte) (*Config, *findings, *Error) {
-	root, err := parseYAML(file, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	f := &findings{
-		places:  places{file: file, keys: make(map[string]Position)},
-		unsound: make(map[string]bool),
-	}
-	f.keys[""] = f.position(root, "")
-	config := Default()
-	d := decoder{findings: f, text: strings.Split(string(data), "\n")}
-	d.section(root, "", reflect.ValueOf(&config).Elem())
-	config.places = f.places
-	return &config, f, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // The kinds of values that have a syntax of their own. Their zero values mean "not set".
@@ -32,9 +35,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	switch {
 	case err != nil:
-		return &Error{Message: "expected a duration, found " + quote(string(text)), Hint: durationHint(string(text))}
+		return hint.New("expected a duration, found "+quote(string(text)), durationHint(string(text)))
 	case v < 0:
-		return &Error{Message: "a duration cannot be negative"}
+		return errors.New("a duration cannot be negative")
 	}
 	*d = Duration(v)
 	return nil
@@ -96,9 +99,9 @@ func (m *FileMode) UnmarshalText(text []byte) error {
 	v, err := strconv.ParseUint(digits, 8, 32)
 	switch {
 	case !prefixed || err != nil:
-		return &Error{Message: "expected octal permissions that begin with 0, found " + quote(s), Hint: modeHint(s)}
+		return hint.New("expected octal permissions that begin with 0, found "+quote(s), modeHint(s))
 	case v == 0 || v > 0o777:
-		return &Error{Message: "expected permissions from 0001 to 0777, found " + quote(s), Hint: modeHint("")}
+		return hint.New("expected permissions from 0001 to 0777, found "+quote(s), modeHint(""))
 	}
 	*m = FileMode(v)
 	return nil
@@ -132,11 +135,8 @@ func (s *Signal) UnmarshalText(text []byte) error {
 	}
 	number := unix.SignalNum(name)
 	if number == 0 {
-		err := &Error{Message: "expected a signal, found " + quote(string(text)), Hint: "such as SIGTERM, SIGINT or 15"}
-		if meant := closest(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"}); meant != "" {
-			err.Hint = suggestion(meant)
-		}
-		return err
+		advice := hint.DidYouMean(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"})
+		return hint.New("expected a signal, found "+quote(string(text)), cmp.Or(advice, "such as SIGTERM, SIGINT or 15"))
 	}
 	*s = Signal(number)
 	return nil
@@ -174,20 +174,66 @@ func (p Pattern) String() string {
 	return p.Regexp.String()
 }
 
-func patternError(err error) *Error {
-	e := &Error{Message: "not a regular expression: " + err.Error()}
+func patternError(err error) error {
 	var bad *syntax.Error
 	if !errors.As(err, &bad) {
-		return e
+		return fmt.Errorf("not a regular expression: %w", err)
 	}
-	e.Message = "not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr)
+	err = errors.New("not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr))
 	for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
 		if strings.HasPrefix(bad.Expr, look) {
-			e.Hint = "RE2 can look neither ahead nor behind"
+			return hint.With(err, "RE2 can look neither ahead nor behind")
 		}
 	}
-	return e
+	return err
 }
+
+// Owner is a user and a group by their numbers, such as "1000:1000". The zero value means "not set".
+type Owner struct {
+	UID, GID int
+	IsSet    bool
+}
+
+// UnmarshalText reads two numbers with a colon between them. The empty text sets nothing.
+func (o *Owner) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	user, group, found := strings.Cut(string(text), ":")
+	uid, errUser := ownerID(user)
+	gid, errGroup := ownerID(group)
+	if errUser != nil || errGroup != nil {
+		advice := `such as "1000:1000"`
+		if errUser == nil && !found {
+			advice = `write "` + user + ":" + user + `"`
+		}
+		return hint.New("expected uid:gid, found "+quote(string(text)), advice)
+	}
+	*o = Owner{uid, gid, true}
+	return nil
+}
+
+// ownerID reads a number of a user or group. Higher ones than Go's smallest int holds exist, but nobody uses them.
+func ownerID(text string) (int, error) {
+	id, err := strconv.ParseUint(text, 10, 31)
+	return int(id), err
+}
+
+// String is uid:gid, or nothing where it is not set.
+func (o Owner) String() string {
+	if !o.IsSet {
+		return ""
+	}
+	return strconv.Itoa(o.UID) + ":" + strconv.Itoa(o.GID)
+}
+
+// The methods called MarshalText show values in JSON as in the file.
+
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (m FileMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+func (s Signal) MarshalText() ([]byte, error)   { return []byte(s.String()), nil }
+func (p Pattern) MarshalText() ([]byte, error)  { return []byte(p.String()), nil }
+func (o Owner) MarshalText() ([]byte, error)    { return []byte(o.String()), nil }
 
 // quote shows a value that was found, cut where it is long.
 func quote(text string) string {
@@ -196,13 +242,4 @@ func quote(text string) string {
 		text = string(runes[:longest-1]) + "…"
 	}
 	return strconv.Quote(text)
-}
-
-// orList is "a, b or c".
-func orList(words []string) string {
-	last := len(words) - 1
-	if last < 1 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

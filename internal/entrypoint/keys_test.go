@@ -11,7 +11,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
@@ -25,7 +24,7 @@ func TestSignalStopsWritingOfKeys(t *testing.T) {
 	ring.TakeEnv([]string{"ROOT=" + strings.Repeat("secret", 8)}, "ROOT")
 	path := filepath.Join(t.TempDir(), "key")
 	key := render.Key{
-		Name: "node", Path: path, Type: keyderive.Ed25519, Format: keyderive.Hex, Mode: 0o640, IfExists: config.ExistsFail,
+		Name: "node", Path: path, Type: keyderive.Ed25519, Format: keyderive.Hex, Mode: 0o640, IfExists: keyfile.Fail,
 		Owner: &render.Owner{UID: os.Geteuid(), GID: os.Getegid()},
 		Spec: render.KeySpec{
 			Name: "node", Root: render.RootSource{Env: "ROOT"}, Scheme: keyderive.HKDFSHA256, Type: keyderive.Ed25519, Path: path,

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // Cluster answers what templates ask of Kubernetes. It is asked only for what a template asks for, and only once for each
@@ -143,7 +143,7 @@ func (e *engine) nodeAddress(kinds ...string) (string, error) {
 	}
 	for _, kind := range kinds {
 		if !slices.Contains(addressTypes, kind) {
-			hint := config.DidYouMean(kind, addressTypes)
+			hint := hint.DidYouMean(kind, addressTypes)
 			if hint == "" {
 				hint = "there are " + strings.Join(addressTypes, ", ")
 			}

@@ -13,6 +13,7 @@ import (
 	"text/template/parse"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // errReported is given to templates that use what has failed already and been reported.
@@ -179,7 +180,7 @@ func (e *engine) explain(action, message string) *failure {
 		return &failure{"there is no key " + strconv.Quote(m[1]), cmp.Or(fieldHint(m[1]), peerHint(m[1]))}
 	}
 	if match(missingOwnField, message) != nil {
-		hint := config.DidYouMean(action, fieldNames)
+		hint := hint.DidYouMean(action, fieldNames)
 		if hint == "" {
 			hint = "there are " + strings.Join(fieldNames, ", ")
 		}
@@ -237,7 +238,7 @@ func (e *engine) unknownFunction(name string) *failure {
 			"run could not show what a run does", "put the value into a Secret and read it with env or readFile"}
 	}
 	names := append(slices.Sorted(maps.Keys(e.funcs)), builtins...)
-	return &failure{"there is no function " + strconv.Quote(name), config.DidYouMean(name, names)}
+	return &failure{"there is no function " + strconv.Quote(name), hint.DidYouMean(name, names)}
 }
 
 func (e *engine) undefined(name string, own map[string]*parse.Tree) *failure {
@@ -247,7 +248,7 @@ func (e *engine) undefined(name string, own map[string]*parse.Tree) *failure {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "#") })
 	slices.Sort(names)
-	hint := config.DidYouMean(name, names)
+	hint := hint.DidYouMean(name, names)
 	if hint == "" {
 		hint = `define it in commonTemplate: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
 	}

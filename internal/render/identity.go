@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
 )
 
 // Keys knows the public half of P2P keys. It is asked about the keys of this pod for each plan, and about those of
@@ -40,7 +41,7 @@ type Key struct {
 	Format      keyderive.Format
 	Mode        fs.FileMode
 	Owner       *Owner // nil: left as it is
-	IfExists    config.ExistsAction
+	IfExists    keyfile.IfExists
 	Spec        KeySpec
 	Identity    keyderive.Identity
 	Public      keyderive.Public // zero where Facts have no Keys

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -55,7 +55,7 @@ func (k *keyring) find(name string) (*ownKey, error) {
 			return &k.own[i], nil
 		}
 	}
-	hint := config.DidYouMean(name, names)
+	hint := hint.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
 		hint = "p2pKeys has " + strings.Join(names, ", ")
 	}
@@ -232,7 +232,7 @@ func peerHint(field string) string {
 	case "CometNodeID":
 		return "only keys of the type ed25519 have a CometBFT node ID"
 	}
-	return config.DidYouMean(field, []string{"Pod", "Ordinal", "Namespace", "PublicKey", "PeerID", "Enode", "CometNodeID"})
+	return hint.DidYouMean(field, []string{"Pod", "Ordinal", "Namespace", "PublicKey", "PeerID", "Enode", "CometNodeID"})
 }
 
 // eachPeer lists the format once per peer, with the peer's fields in the place of their names in braces.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/render"
 )
 
@@ -107,7 +107,7 @@ func TestPlannedKeys(t *testing.T) {
 	want := []render.Key{
 		{
 			Name: "node", Path: "/data/nodekey", Type: keyderive.Secp256k1, Format: keyderive.Hex, Mode: 0o640,
-			Owner: &render.Owner{UID: 1000, GID: 2000}, IfExists: config.ExistsKeep,
+			Owner: &render.Owner{UID: 1000, GID: 2000}, IfExists: keyfile.Keep,
 			Spec: render.KeySpec{
 				Name: "node", Pod: "sts-2", Namespace: "chains", Root: render.RootSource{Env: "P2P_ROOT_KEY"},
 				Scheme: keyderive.HKDFSHA256, Type: keyderive.Secp256k1, Path: "/data/nodekey",
@@ -118,7 +118,7 @@ func TestPlannedKeys(t *testing.T) {
 		},
 		{
 			Name: "sentry", Path: "/data/sts-2/node_key.json", Type: keyderive.Ed25519, Format: keyderive.CometBFTJSON,
-			Mode: 0o600, IfExists: config.ExistsFail,
+			Mode: 0o600, IfExists: keyfile.Fail,
 			Spec: render.KeySpec{
 				Name: "sentry", Pod: "sts-2", Namespace: "chains", Root: render.RootSource{File: "/root"},
 				Scheme: keyderive.HKDFSHA256, Type: keyderive.Ed25519, Path: "/data/sts-2/node_key.json",
@@ -383,15 +383,15 @@ p2pKeys:
 
 // The words of the configuration are those of the package that derives keys.
 func TestWordsOfKeys(t *testing.T) {
-	for _, typ := range config.KeyType("").Words() {
-		for _, scheme := range config.KeyScheme("").Words() {
+	for _, typ := range keyderive.Type("").Words() {
+		for _, scheme := range keyderive.Scheme("").Words() {
 			id := keyderive.Identity{Namespace: "a", Pod: "b"}
 			if _, err := derive(keyderive.Scheme(scheme), keyderive.Type(typ), id); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	for _, format := range config.KeyFormat("").Words() {
+	for _, format := range keyderive.Format("").Words() {
 		if err := keyderive.Format(format).Check(keyderive.Ed25519); err != nil {
 			t.Error(err)
 		}

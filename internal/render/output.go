@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
 )
 
 // The plan as JSON. Secrets are left out or cut short.
@@ -40,16 +41,16 @@ type (
 		Content     *string `json:"content,omitempty"`
 	}
 	keyJSON struct {
-		Name        string              `json:"name"`
-		Path        string              `json:"path"`
-		Type        keyderive.Type      `json:"type"`
-		Format      keyderive.Format    `json:"format"`
-		Mode        string              `json:"mode"`
-		Owner       string              `json:"owner"`
-		IfExists    config.ExistsAction `json:"ifExists"`
-		PublicID    string              `json:"publicID"`
-		Public      *keyderive.Public   `json:"public"`
-		ExpectInLog string              `json:"expectInLog"`
+		Name        string            `json:"name"`
+		Path        string            `json:"path"`
+		Type        keyderive.Type    `json:"type"`
+		Format      keyderive.Format  `json:"format"`
+		Mode        string            `json:"mode"`
+		Owner       string            `json:"owner"`
+		IfExists    keyfile.IfExists  `json:"ifExists"`
+		PublicID    string            `json:"publicID"`
+		Public      *keyderive.Public `json:"public"`
+		ExpectInLog string            `json:"expectInLog"`
 	}
 	serviceJSON struct {
 		Name                  string                `json:"name"`

@@ -168,7 +168,7 @@ func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) 
 
 func mode(m config.FileMode) fs.FileMode {
 	if m == 0 {
-		m = config.DefaultFileMode
+		m = 0o600
 	}
 	return fs.FileMode(m)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // Service is the Service of this pod alone, as it is to be. It has the pod's name.
@@ -178,7 +179,7 @@ func (s *Service) find(name string) (ServicePort, error) {
 		}
 		names[i] = port.Name
 	}
-	hint := config.DidYouMean(name, names)
+	hint := hint.DidYouMean(name, names)
 	if hint == "" {
 		hint = "there are " + strings.Join(names, ", ")
 	}
