@@ -14,8 +14,8 @@ import (
 // P2PKey describes a key of the node in its peer-to-peer network. It is derived from a root secret and the pod's
 // identity, so that it is known before the pod exists and outlives its disk.
 type P2PKey struct {
-	// Where the root secret is, at least 32 bytes, such as "kubevali key new" makes. The node does not get it, and no
-	// template can read it. One of the two below.
+	// Where the root secret is, at least 32 bytes, such as "kubevali key new" makes: one of the two below. The node does
+	// not get it, and no template can read it.
 	RootSecret RootSecret `yaml:"rootSecret" required:"true"`
 	// How the key is derived: hkdf-sha256, or rss3-sha256 for pods that already run with the keys of the RSS3 VSL charts.
 	Scheme keyderive.Scheme `yaml:"scheme" default:"hkdf-sha256"`
@@ -64,11 +64,9 @@ type RootSecret struct {
 
 // KeyIdentity is whose key it is.
 type KeyIdentity struct {
-	// Empty: the pod's own.
+	// The namespace. Empty: the pod's own.
 	Namespace Template `yaml:"namespace"`
-	// Empty: the pod's own.
-	//
-	//	pod: 'old-name-{{ .Index }}'
+	// The pod's name. Empty: the pod's own.
 	Pod Template `yaml:"pod"`
 }
 

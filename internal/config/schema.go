@@ -34,6 +34,7 @@ type Config struct {
 	//	    type: ed25519
 	//	    format: cometbft-json
 	//	    path: /data/cometbft/config/node_key.json
+	//	    identity: {pod: 'old-name-{{ .Index }}'}
 	P2PKeys map[string]P2PKey `yaml:"p2pKeys" item:"node"`
 	// All pods of the StatefulSet together.
 	Fleet Fleet `yaml:"fleet"`

@@ -15,18 +15,18 @@ type NodeService struct {
 	ForceUpdate bool `yaml:"forceUpdate"`
 	// NodePort: a port of the Kubernetes nodes. LoadBalancer: an address of its own, which the cloud must provide.
 	Type ServiceType `yaml:"type" default:"NodePort"`
-	// The node port, a number, where there is a single TCP port, which is then called p2p. One of nodePortTemplate and
-	// ports is required when enabled.
-	//
-	//	nodePortTemplate: '{{ add 30333 .Index }}'
-	NodePortTemplate Template `yaml:"nodePortTemplate"`
-	// The ports, by names of your choice: lower-case letters, digits and dashes.
+	// The ports, by names of your choice: lower-case letters, digits and dashes. One of ports and nodePortTemplate is
+	// required when enabled.
 	//
 	//	ports:
 	//	  discovery:
 	//	    protocols: [TCP, UDP]
 	//	    port: 30303
 	Ports map[string]ServicePort `yaml:"ports" item:"p2p"`
+	// The same for a single TCP port called p2p: its node port, a number.
+	//
+	//	nodePortTemplate: '{{ add 30333 .Index }}'
+	NodePortTemplate Template `yaml:"nodePortTemplate"`
 	// With what the Service goes. StatefulSet: the address and ports stay the same as long as the StatefulSet exists, also
 	// while it is scaled down. Pod: it goes with each pod and comes back with the next. None: somebody removes it.
 	Owner ServiceOwner `yaml:"owner" default:"StatefulSet"`
