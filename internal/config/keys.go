@@ -120,16 +120,8 @@ func expected(dst reflect.Value) string {
 	switch to := dst.Addr().Interface().(type) {
 	case word:
 		return hint.OneOf(to.Words())
-	case *Duration:
-		return "a duration"
-	case *FileMode:
-		return "octal permissions"
-	case *Owner:
-		return "uid:gid"
-	case *Signal:
-		return "a signal"
-	case *Pattern:
-		return "a regular expression"
+	case interface{ kind() string }:
+		return to.kind()
 	case *bool:
 		return "true or false"
 	case *int:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,37 +56,32 @@ func (d Duration) String() string {
 	return s
 }
 
-const durationExamples = "such as 90s, 10m or 1h30m"
-
 // durationHint proposes how to write what somebody meant: "60 minutes" is 60m, "2d" is 48h.
 func durationHint(text string) string {
 	digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789."))]
 	number, err := strconv.ParseFloat(digits, 64)
-	if err != nil {
-		return durationExamples
-	}
-	inHours := func(each float64) string { return strconv.FormatFloat(each*number, 'f', -1, 64) + "h" }
-	var proposal string
-	switch strings.ToLower(strings.TrimSpace(text[len(digits):])) {
-	case "":
+	unit := strings.ToLower(strings.TrimSpace(text[len(digits):]))
+	if err == nil && unit == "" {
 		return fmt.Sprintf("add a unit: %[1]ss, %[1]sm or %[1]sh", digits)
-	case "ms", "msec", "msecs", "millis", "millisecond", "milliseconds":
-		proposal = digits + "ms"
-	case "s", "sec", "secs", "second", "seconds":
-		proposal = digits + "s"
-	case "m", "min", "mins", "minute", "minutes":
-		proposal = digits + "m"
-	case "h", "hr", "hrs", "hour", "hours":
-		proposal = digits + "h"
-	case "d", "day", "days":
-		proposal = inHours(24)
-	case "w", "week", "weeks":
-		proposal = inHours(7 * 24)
 	}
-	if _, err := time.ParseDuration(proposal); err != nil {
-		return durationExamples
+	for _, known := range []struct {
+		names  string
+		factor float64
+		unit   string
+	}{
+		{"ms msec msecs millis millisecond milliseconds", 1, "ms"},
+		{"s sec secs second seconds", 1, "s"},
+		{"m min mins minute minutes", 1, "m"},
+		{"h hr hrs hour hours", 1, "h"},
+		{"d day days", 24, "h"},
+		{"w week weeks", 7 * 24, "h"},
+	} {
+		proposal := strconv.FormatFloat(known.factor*number, 'f', -1, 64) + known.unit
+		if _, wrong := time.ParseDuration(proposal); err == nil && wrong == nil && slices.Contains(strings.Fields(known.names), unit) {
+			return "write " + proposal
+		}
 	}
-	return "write " + proposal
+	return "such as 90s, 10m or 1h30m"
 }
 
 // UnmarshalText reads octal digits with a leading 0 or 0o. Without one it is unclear whether 600 means 0600 or, as a
@@ -227,13 +223,19 @@ func (o Owner) String() string {
 	return strconv.Itoa(o.UID) + ":" + strconv.Itoa(o.GID)
 }
 
-// The methods called MarshalText show values in JSON as in the file.
+// The methods called MarshalText show values in JSON as in the file; those called kind name what is expected.
 
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 func (m FileMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 func (s Signal) MarshalText() ([]byte, error)   { return []byte(s.String()), nil }
 func (p Pattern) MarshalText() ([]byte, error)  { return []byte(p.String()), nil }
 func (o Owner) MarshalText() ([]byte, error)    { return []byte(o.String()), nil }
+
+func (Duration) kind() string { return "a duration" }
+func (FileMode) kind() string { return "octal permissions" }
+func (Signal) kind() string   { return "a signal" }
+func (Pattern) kind() string  { return "a regular expression" }
+func (Owner) kind() string    { return "uid:gid" }
 
 // quote shows a value that was found, cut where it is long.
 func quote(text string) string {
