@@ -12,10 +12,14 @@ import (
 	"github.com/kubevali/kubevali/internal/hint"
 )
 
-// A section is a struct of the schema, whose fields are keys. Their tags say what they are called (yaml), whether they
-// must be written (required) and what they are otherwise (default: a text, or texts with commas between them for a list;
-// the type's zero where there is none). In what names and lists of sections the documentation shows, the first is called
-// by the tag item.
+// isSection says whether t is a struct of the schema, whose fields are keys. Their tags say
+//
+//   - yaml: what the key is called;
+//   - required: that it must be written;
+//   - default: what it is otherwise, as the file would say it, a list with commas between its items; the type's zero where
+//     there is none;
+//   - item: of a mapping from names to sections, the name in the documentation's example;
+//   - json: what it is called in the plan, if that carries it.
 func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.NumField() > 0 && t.Field(0).Tag.Get("yaml") != ""
 }

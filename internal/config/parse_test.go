@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -89,7 +91,7 @@ func TestParseReadsEveryKindOfValue(t *testing.T) {
 		p.RestartMaxTries != 3 || p.Restart != config.RestartOnFailure || p.RestartBackoffMax.String() != "1m" {
 		t.Errorf("process %+v", p)
 	}
-	if w := cfg.Watchlog; !w.Enabled || w.Keyword != "" || !slices.Equal(w.Keywords, []string{"123"}) || w.Pattern.String() != `n=(?P<n>\d+)` ||
+	if w := cfg.Watchlog; !w.Enabled || w.Keyword != "" || !slices.Equal(w.Keywords, []string{"123"}) || w.Pattern != `n=(?P<n>\d+)` ||
 		!slices.Equal(w.Streams, []config.Stream{config.Stderr}) || w.LastThreshold.String() != "10m" {
 		t.Errorf("watchlog %+v", w)
 	}
@@ -325,6 +327,52 @@ func TestWarnsOfWhatHasNoEffect(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
+	}
+}
+
+// A plan carries these sections as they are.
+func TestSectionsInJSON(t *testing.T) {
+	cfg := parse(t, command+"watchlog: {enabled: true, keyword: a, keywords: [b], pattern: 'n=(\\d+)', files: [f]}\nprocess: {stopSignal: 2}")
+	for want, section := range map[string]any{
+		`{"keywords":["a","b"],"failKeywords":[],"pattern":"n=(\\d+)","lastThreshold":"10m","startupThreshold":"0s",` +
+			`"interval":"1m","streams":["stdout","stderr"]}`: cfg.Watchlog,
+		`{"stopSignal":"SIGINT","stopGracePeriod":"25s","signalGroup":false,"restart":"never","restartBackoff":"1s",` +
+			`"restartBackoffMax":"1m","restartMaxTries":10,"onUnhealthy":"none"}`: cfg.Process,
+		`{"baseURL":"https://hc-ping.com","timeout":"10s","create":false,"logLines":true}`: cfg.Healthchecks,
+		`{"level":"info","encoding":"console"}`:                                            cfg.Logging,
+		`"1000:1"`:                                                                         config.Owner{UID: 1000, GID: 1, IsSet: true},
+		`"0640"`:                                                                           config.FileMode(0o640),
+	} {
+		if got, err := json.Marshal(section); string(got) != want || err != nil {
+			t.Errorf("got %s, want %s; %v", got, want, err)
+		}
+	}
+}
+
+func TestNoListIsNil(t *testing.T) {
+	cfg := parse(t, command+"watchlog: {keywords: , streams: ~}\n"+
+		"nodeService: {ports: {p2p: {port: 1, protocols: }}}\np2pKeys: {a: {rootSecret: {env: R}, type: ed25519, format: raw, path: p}}")
+	lists := 0
+	var walk func(path string, v reflect.Value)
+	walk = func(path string, v reflect.Value) {
+		switch {
+		case v.Kind() == reflect.Slice:
+			if lists++; v.IsNil() {
+				t.Errorf("%s is nil", path)
+			}
+		case v.Kind() == reflect.Map:
+			for _, name := range v.MapKeys() {
+				walk(path+"."+name.String(), v.MapIndex(name))
+			}
+		case isSection(v.Type()):
+			for i := range v.NumField() {
+				walk(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		}
+	}
+	walk("", reflect.ValueOf(*cfg))
+	if lists < 10 {
+		t.Errorf("only %d lists", lists)
 	}
 }
 

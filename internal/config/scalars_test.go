@@ -37,8 +37,6 @@ func TestScalars(t *testing.T) {
 		{new(config.Signal), "sigusr1", "SIGUSR1"},
 		{new(config.Signal), "2", "SIGINT"},
 		{new(config.Signal), "40", "40"},
-		{new(config.Pattern), "", ""},
-		{new(config.Pattern), `\d+`, `\d+`},
 	} {
 		if err := test.kind.UnmarshalText([]byte(test.text)); err != nil {
 			t.Errorf("%T: %q: %v", test.kind, test.text, err)
@@ -49,6 +47,16 @@ func TestScalars(t *testing.T) {
 		if got, err := test.kind.MarshalText(); string(got) != test.want || err != nil {
 			t.Errorf("%T: %q is %q in JSON, want %q; %v", test.kind, test.text, got, test.want, err)
 		}
+	}
+}
+
+func TestPattern(t *testing.T) {
+	var p config.Pattern
+	if err := p.UnmarshalText(nil); err != nil || p.Regexp() != nil {
+		t.Errorf("the empty pattern is %v; %v", p.Regexp(), err)
+	}
+	if err := p.UnmarshalText([]byte(`\d+`)); err != nil || p.Regexp().FindString("a12b") != "12" {
+		t.Errorf("got %v; %v", p.Regexp(), err)
 	}
 }
 

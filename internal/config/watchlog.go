@@ -62,7 +62,7 @@ func (w *Watchlog) foldKeyword() {
 
 // hasSign says whether there can be a sign of life.
 func (w *Watchlog) hasSign() bool {
-	return w.Keyword != "" || len(w.Keywords) > 0 || w.Pattern.Regexp != nil
+	return w.Keyword != "" || len(w.Keywords) > 0 || w.Pattern != ""
 }
 
 func (w *Watchlog) check(f *findings) {

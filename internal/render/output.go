@@ -213,10 +213,14 @@ func (w *Watchlog) json() *watchlogJSON {
 	if w == nil {
 		return nil
 	}
+	pattern := ""
+	if w.Pattern != nil {
+		pattern = w.Pattern.String()
+	}
 	return &watchlogJSON{
 		Keywords:         list(w.Keywords),
 		FailKeywords:     list(w.FailKeywords),
-		Pattern:          config.Pattern{Regexp: w.Pattern}.String(),
+		Pattern:          pattern,
 		LastThreshold:    duration(w.LastThreshold),
 		StartupThreshold: duration(w.StartupThreshold),
 		Interval:         duration(w.Interval),

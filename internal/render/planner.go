@@ -194,7 +194,7 @@ func (p *planner) watchlog() *Watchlog {
 	w := &Watchlog{
 		Keywords:         slices.Clone(cfg.Keywords),
 		FailKeywords:     cfg.FailKeywords,
-		Pattern:          cfg.Pattern.Regexp,
+		Pattern:          cfg.Pattern.Regexp(),
 		LastThreshold:    time.Duration(cfg.LastThreshold),
 		StartupThreshold: time.Duration(cfg.StartupThreshold),
 		Interval:         time.Duration(cfg.Interval),
