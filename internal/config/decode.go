@@ -193,7 +193,7 @@ func (d *decoder) set(n *yaml.Node, path string, dst reflect.Value, text string)
 
 // text returns the text of a string, number or boolean, as the file spells it.
 func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) (text string, ok bool) {
-	if n.Kind == yaml.ScalarNode && slices.Contains(plainTags, n.Tag) {
+	if isText(n) {
 		return n.Value, true
 	}
 	advice := ""

@@ -15,11 +15,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"reflect"
 	"slices"
+
+	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // MaxSize is the size of the largest configuration file, in bytes: a ConfigMap cannot hold more.
@@ -82,43 +84,18 @@ func decode(file string, data []byte) (*Config, *findings, *Error) {
 }
 
 func read(path string) ([]byte, *Error) {
-	data, err := readFile(path)
-	if err != nil {
-		err.At.File = path
+	data, err := atomicfile.ReadStream(path, MaxSize)
+	if err == nil {
+		return data, nil
 	}
-	return data, err
-}
-
-func readFile(path string) ([]byte, *Error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, readError(err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, &Error{Message: "is a folder, not a file", Hint: "name the file in it"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	switch {
-	case err != nil:
-		return nil, readError(err)
-	case len(data) > MaxSize:
-		return nil, &Error{Message: "larger than 1 MiB, the most that a ConfigMap can hold", Hint: "is it the right file?"}
-	}
-	return data, nil
-}
-
-func readError(err error) *Error {
-	e := &Error{Message: "cannot be read: " + err.Error(), Cause: err}
-	if path := new(fs.PathError); errors.As(err, &path) {
-		e.Message = "cannot be read: " + path.Err.Error()
-	}
+	e := &Error{At: Position{File: path}, Message: "cannot be read: " + err.Error(), Hint: hint.Of(err), Cause: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Message = "no such file"
-		e.Hint = "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
+		e.Message, e.Hint = "no such file", "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
+	case errors.Is(err, atomicfile.ErrTooLarge):
+		e.Message, e.Hint = "larger than 1 MiB, the most that a ConfigMap can hold", "is it the right file?"
 	}
-	return e
+	return nil, e
 }

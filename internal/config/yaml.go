@@ -102,8 +102,14 @@ func deref(n *yaml.Node) *yaml.Node {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// plainTags are the tags of scalars whose text can be taken as it is. A plain << is one, in the place of a value.
-var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge"}
+// isText says whether n is a scalar whose text can be taken as it is. A plain << is one, in the place of a value.
+func isText(n *yaml.Node) bool {
+	switch n.Tag {
+	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge":
+		return n.Kind == yaml.ScalarNode
+	}
+	return false
+}
 
 // isBareTemplate recognizes {{ … }} without quotes, which YAML reads as a mapping in a mapping.
 func isBareTemplate(n *yaml.Node) bool {
