@@ -37,7 +37,7 @@ type P2PKey struct {
 	// The file's user and group by number, such as "1000:1000", where kubevali runs as root; put right at every start, too.
 	// Empty: left alone.
 	Owner Owner `yaml:"owner"`
-	// A network or cluster: keeps two clusters with one root secret apart.
+	// A network or cluster, such as mainnet: keeps two clusters with one root secret apart.
 	Scope Template `yaml:"scope"`
 	// Raise it to get a new key.
 	Epoch int `yaml:"epoch"`

@@ -35,10 +35,16 @@ type NodeService struct {
 	ExternalTrafficPolicy TrafficPolicy `yaml:"externalTrafficPolicy" default:"Local"`
 	// SingleStack, PreferDualStack or RequireDualStack: whether it answers by IPv4, IPv6 or both. Empty: as the cluster
 	// does.
+	//
+	//	ipFamilyPolicy: PreferDualStack
 	IPFamilyPolicy IPFamilyPolicy `yaml:"ipFamilyPolicy"`
-	// Which of several kinds of load balancer; for type LoadBalancer only. Cannot be changed later.
+	// Which of several kinds of load balancer, such as service.k8s.aws/nlb; for type LoadBalancer only. Cannot be changed
+	// later.
 	LoadBalancerClass string `yaml:"loadBalancerClass"`
 	// Labels of the Service, by name.
+	//
+	//	labels:
+	//	  example.com/chain: darwinia
 	Labels map[string]Template `yaml:"labels"`
 	// Annotations of the Service, by name, such as those that load balancers are set up with.
 	//

@@ -18,7 +18,7 @@ import (
 var head string
 
 // width is how long lines of the reference may be.
-const width = 118
+const width = 120
 
 // reference returns a kubevali.yaml that has every key with its default. Comments say what it is and show, indented
 // further, what else may be written.
