@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 func TestWrite(t *testing.T) {
@@ -295,11 +296,11 @@ func expectError(t *testing.T, err error, wants ...string) {
 		t.Fatalf("no error, want one with %q", wants)
 	}
 	for _, want := range wants {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q does not contain %q", err, want)
+		if !strings.Contains(hint.Line(err), want) {
+			t.Errorf("error %q does not contain %q", hint.Line(err), want)
 		}
 	}
-	if strings.Contains(err.Error(), ".kubevali-") {
+	if strings.Contains(hint.Line(err), ".kubevali-") {
 		t.Errorf("error %q names a temporary file", err)
 	}
 }

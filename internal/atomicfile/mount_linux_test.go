@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // inOwnMounts runs the calling test once more in a mount namespace of its own and returns true there.
@@ -70,9 +71,9 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	path := filepath.Join(dir, "f")
 	bind(t, dir, syscall.MS_RDONLY)
 	_, err := atomicfile.Write(path, []byte("new"), 0o600)
-	expectError(t, err, path, "the file system is read-only")
+	expectError(t, err, path, "read-only file system", "mount a writable volume")
 	_, err = atomicfile.Create(filepath.Join(dir, "g"), nil, 0o600)
-	expectError(t, err, "the file system is read-only")
+	expectError(t, err, "mount a writable volume")
 	if changed, err := atomicfile.Write(path, []byte("old"), 0o600); changed || err != nil {
 		t.Errorf("writing what is there: %v, %v; want neither a change nor an error", changed, err)
 	}
@@ -96,7 +97,7 @@ func TestFolderOfAnotherUser(t *testing.T) {
 			}
 		}
 		_, err := atomicfile.Write(filepath.Join(dir, "f"), []byte("x"), 0o600)
-		if err == nil || !strings.Contains(err.Error(), "may not write here") {
+		if err == nil || !strings.Contains(hint.Of(err), "may not write here") {
 			t.Errorf("error %v, want one that says what to do", err)
 		}
 	}()

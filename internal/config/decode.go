@@ -1,21 +1,22 @@
 package config
 
 import (
-	"encoding"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // decoder fills a Config from a YAML document and collects everything that is wrong with it.
 type decoder struct {
 	*findings
-	text    []string     // the file's lines
+	schema
+	data    []byte
+	lines   []string     // of data, once they are asked for
 	values  int          // how many were decoded; an alias counts each time
 	merging []*yaml.Node // the mappings whose << is being resolved, from the outside in
 }
@@ -28,92 +29,43 @@ func (d *decoder) spend(n *yaml.Node, path string, values int) bool {
 	before := d.values
 	d.values += values
 	if before <= maxValues && d.values > maxValues {
-		d.fail(n, path, &Error{
-			Message: fmt.Sprintf("more than %d values", maxValues), Hint: "an alias counts each time it is used",
-		})
+		d.fail(n, path, fmt.Sprintf("more than %d values", maxValues), "an alias counts each time it is used")
 	}
 	return d.values <= maxValues
 }
 
-// value decodes n, which is neither null nor an alias, into dst.
-func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
-	if isSection(dst.Type()) {
-		d.section(n, path, dst)
-		return
-	}
-	switch to := dst.Addr().Interface().(type) {
-	case *Template:
-		*to = d.template(n, path)
-	case *Args:
-		*to = d.args(n, path)
-	case *map[string]Template:
-		*to = d.templates(n, path)
-	case *map[string]P2PKey:
-		*to = sections(d, n, path, DefaultP2PKey())
-	case *map[string]ServicePort:
-		*to = sections(d, n, path, DefaultServicePort())
-	case encoding.TextUnmarshaler:
-		d.word(n, path, to)
-	case *string:
-		*to, _ = d.scalar(n, path, "a text")
-	case *bool:
-		*to = d.boolean(n, path)
-	case *int:
-		*to = d.integer(n, path)
-	default:
-		d.list(n, path, dst)
-	}
-}
-
 // section decodes a mapping whose keys are those of dst's struct type; nil is a mapping without keys.
 func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
-	names := keyNames(dst.Type())
-	given := make([]bool, len(names))
+	keys := d.of(dst.Type())
+	given := make([]bool, len(keys))
 	for _, p := range d.pairs(n, path, "") {
-		at := join(path, p.name)
-		d.locate(p, at)
-		i := slices.Index(names, p.name)
-		switch value := deref(p.value); {
-		case i < 0:
+		at := d.locate(p, path)
+		i := slices.IndexFunc(keys, func(k key) bool { return k.name == p.name })
+		if i < 0 {
 			d.unknown(p, path, dst.Type())
-		case !isNull(value):
+		} else if value := deref(p.value); !isNull(value) {
 			given[i] = true
 			d.value(value, at, dst.Field(i))
 		}
 	}
-	for i, name := range names {
-		if !given[i] {
-			d.absent(join(path, name), dst.Type().Field(i), dst.Field(i))
+	for i, k := range keys {
+		if given[i] {
+			continue
 		}
+		at := join(path, k.name)
+		if k.required && !k.section {
+			d.failAt(at, "a required key is missing, expected "+expected(dst.Field(i)), "")
+		}
+		d.absent(at, dst.Field(i))
 	}
 }
 
-// absent completes a field that the file does not set.
-func (d *decoder) absent(path string, field reflect.StructField, dst reflect.Value) {
-	if strings.HasPrefix(field.Tag.Get("jsonschema"), "required") && !isSection(field.Type) {
-		expected := "a text"
-		switch to := dst.Addr().Interface().(type) {
-		case encoding.TextUnmarshaler:
-			expected = expectation(to)
-		default:
-			if field.Type.Kind() == reflect.Slice {
-				expected = "a list"
-			}
-		}
-		d.failAt(path, &Error{Message: "a required key is missing, expected " + expected})
-	}
-	d.unset(path, dst)
-}
-
-// unset gives the templates at and below path their place in the schema, for errors in rendering them.
-func (d *decoder) unset(path string, dst reflect.Value) {
-	switch to := dst.Addr().Interface().(type) {
-	case *Template:
-		to.At = Position{File: d.file, Path: path}
-	default:
-		if isSection(dst.Type()) {
-			d.section(nil, path, dst)
-		}
+// absent completes a value that the file does not have: templates know their place in the schema.
+func (d *decoder) absent(path string, dst reflect.Value) {
+	if t, ok := dst.Addr().Interface().(*Template); ok {
+		t.At = Position{File: d.file, Path: path}
+	} else if isSection(dst.Type()) {
+		d.section(nil, path, dst)
 	}
 }
 
@@ -123,24 +75,48 @@ func (d *decoder) unknown(p pair, path string, t reflect.Type) {
 	switch {
 	case d.full():
 	case t == reflect.TypeFor[Logging]():
-		d.warn(p.key, at, "ignored: kubevali's own log goes to stderr and has only a level and an encoding")
+		d.warn(d.position(p.key, at), "ignored: kubevali's own log goes to stderr and has only a level and an encoding")
 	default:
-		hint, meant := unknownKey(p.name, t)
+		advice, meant := d.unknownKey(p.name, t)
 		if meant != "" {
 			d.unsound[join(path, meant)] = true
 		}
-		d.fail(p.key, at, &Error{Message: "unknown key", Hint: hint})
+		d.fail(p.key, at, "unknown key", advice)
 	}
 }
 
-// list decodes a list into the slice dst. Items that are null have their type's zero value.
+// value decodes n, which is neither null nor an alias, into dst. What is wrong leaves dst as it is.
+func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
+	switch to := dst.Addr().Interface().(type) {
+	case *Template:
+		d.template(n, path, to)
+		return
+	case *Args:
+		d.args(n, path, to)
+		return
+	}
+	switch {
+	case isSection(dst.Type()):
+		d.section(n, path, dst)
+	case dst.Kind() == reflect.Map:
+		d.named(n, path, dst)
+	case dst.Kind() == reflect.Slice:
+		d.list(n, path, dst)
+	default:
+		if text, ok := d.text(n, path, dst); ok {
+			d.set(n, path, dst, text)
+		}
+	}
+}
+
+// list decodes a list. Items that are null have their defaults.
 func (d *decoder) list(n *yaml.Node, path string, dst reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		hint := ""
+		advice := ""
 		if n.Kind == yaml.ScalarNode {
-			hint = "write [one, two] or each item in a line of its own, behind a dash"
+			advice = "write [one, two] or each item in a line of its own, behind a dash"
 		}
-		d.fail(n, path, &Error{Message: "expected a list, found " + found(n), Hint: hint})
+		d.fail(n, path, "expected a list, found "+found(n), advice)
 		return
 	}
 	if !d.spend(n, path, len(n.Content)) {
@@ -149,147 +125,97 @@ func (d *decoder) list(n *yaml.Node, path string, dst reflect.Value) {
 	dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		at := index(path, i)
-		d.keys[at] = d.position(item, at)
-		// Default cannot give items of lists their defaults; files are the only ones that have any.
-		if to, ok := dst.Index(i).Addr().Interface().(*File); ok {
-			to.Mode = DefaultFileMode
-		}
-		if item = deref(item); isNull(item) {
-			d.unset(at, dst.Index(i))
-		} else {
-			d.value(item, at, dst.Index(i))
-		}
+		d.note(at, item)
+		d.item(deref(item), at, dst.Index(i))
 	}
 }
 
-// templates decodes a mapping of names to templates. Names whose value is null are left out.
-func (d *decoder) templates(n *yaml.Node, path string) map[string]Template {
-	pairs := d.pairs(n, path, "write NAME: value for each")
-	templates := make(map[string]Template, len(pairs))
-	for _, p := range pairs {
-		at := join(path, p.name)
-		d.locate(p, at)
-		if value := deref(p.value); !isNull(value) {
-			templates[p.name] = d.template(value, at)
+// named decodes a mapping with names of its author's choice. A null leaves a name out, unless it stands for a section.
+func (d *decoder) named(n *yaml.Node, path string, dst reflect.Value) {
+	of, advice := dst.Type().Elem(), "write NAME: value for each"
+	if isSection(of) {
+		advice = "write NAME: and below it what it is like, for each"
+	}
+	dst.Set(reflect.MakeMap(dst.Type()))
+	for _, p := range d.pairs(n, path, advice) {
+		at, value := d.locate(p, path), deref(p.value)
+		if item := reflect.New(of).Elem(); isSection(of) || !isNull(value) {
+			d.item(value, at, item)
+			dst.SetMapIndex(reflect.ValueOf(p.name), item)
 		}
 	}
-	return templates
 }
 
-// sections decodes a mapping of names to sections, each of which has the defaults.
-func sections[T any](d *decoder, n *yaml.Node, path string, defaults T) map[string]T {
-	pairs := d.pairs(n, path, "write NAME: and below it what it is like, for each")
-	named := make(map[string]T, len(pairs))
-	for _, p := range pairs {
-		at := join(path, p.name)
-		d.locate(p, at)
-		value := deref(p.value)
-		if isNull(value) {
-			value = nil
+// item decodes n, which is no alias, into an item of a list or mapping.
+func (d *decoder) item(n *yaml.Node, path string, dst reflect.Value) {
+	d.setDefaults(dst)
+	if isNull(n) {
+		d.absent(path, dst)
+	} else {
+		d.value(n, path, dst)
+	}
+}
+
+func (d *decoder) args(n *yaml.Node, path string, args *Args) {
+	for _, p := range d.pairs(n, path, "arguments that are no flags go into nodeTemplate.command") {
+		at, value := d.locate(p, path), deref(p.value)
+		arg := Arg{Flag: p.name, At: d.at(at)}
+		values := reflect.ValueOf(&arg.Values).Elem()
+		switch {
+		case isNull(value):
+			arg.Kind = ArgOmitted
+		case value.Tag == "!!bool":
+			arg.Kind = ArgBool
+			d.set(value, at, reflect.ValueOf(&arg.Bool).Elem(), value.Value)
+		case value.Kind == yaml.SequenceNode:
+			arg.Kind = ArgList
+			d.list(value, at, values)
+		default:
+			arg.Kind, arg.Values = ArgValue, make([]Template, 1)
+			d.template(value, at, &arg.Values[0])
 		}
-		section := defaults
-		d.section(value, at, reflect.ValueOf(&section).Elem())
-		named[p.name] = section
+		*args = append(*args, arg)
 	}
-	return named
+	slices.SortFunc(*args, func(a, b Arg) int { return strings.Compare(a.Flag, b.Flag) })
 }
 
-func (d *decoder) args(n *yaml.Node, path string) Args {
-	pairs := d.pairs(n, path, "arguments that are no flags go into nodeTemplate.command")
-	args := make(Args, 0, len(pairs))
-	for _, p := range pairs {
-		at := join(path, p.name)
-		d.locate(p, at)
-		arg := Arg{Flag: p.name, At: d.keys[at]}
-		d.arg(deref(p.value), at, &arg)
-		args = append(args, arg)
-	}
-	slices.SortFunc(args, func(a, b Arg) int { return strings.Compare(a.Flag, b.Flag) })
-	return args
-}
-
-func (d *decoder) arg(n *yaml.Node, path string, arg *Arg) {
-	switch {
-	case isNull(n):
-		arg.Kind = ArgOmitted
-	case n.Tag == "!!bool":
-		arg.Kind = ArgBool
-		arg.Bool = d.boolean(n, path)
-	case n.Kind == yaml.SequenceNode:
-		arg.Kind = ArgList
-		d.list(n, path, reflect.ValueOf(&arg.Values).Elem())
-	default:
-		arg.Kind = ArgValue
-		arg.Values = []Template{d.template(n, path)}
-	}
-}
-
-func (d *decoder) word(n *yaml.Node, path string, to encoding.TextUnmarshaler) {
-	text, ok := d.scalar(n, path, expectation(to))
-	if !ok {
+func (d *decoder) set(n *yaml.Node, path string, dst reflect.Value, text string) {
+	err := setText(dst, text)
+	if err == nil {
 		return
 	}
-	// The schema's types return no other errors.
-	var e *Error
-	if errors.As(to.UnmarshalText([]byte(text)), &e) {
-		if strings.Contains(text, "{{") {
-			e.Hint = "this key takes no template"
-		}
-		d.fail(n, path, e)
+	advice := hint.Of(err)
+	if strings.Contains(text, "{{") {
+		advice = "this key takes no template"
 	}
+	d.fail(n, path, err.Error(), advice)
 }
 
-// boolean reads true and false, and the words that YAML 1.1 has for them.
-func (d *decoder) boolean(n *yaml.Node, path string) bool {
-	text, ok := d.scalar(n, path, "true or false")
-	if !ok {
-		return false
-	}
-	switch strings.ToLower(text) {
-	case "true", "yes", "y", "on":
-		return true
-	case "false", "no", "n", "off":
-		return false
-	}
-	d.fail(n, path, &Error{Message: "expected true or false, found " + quote(text)})
-	return false
-}
-
-func (d *decoder) integer(n *yaml.Node, path string) int {
-	text, ok := d.scalar(n, path, "a whole number")
-	if !ok {
-		return 0
-	}
-	number, err := strconv.Atoi(text)
-	if err != nil {
-		d.fail(n, path, &Error{Message: "expected a whole number, found " + quote(text)})
-	}
-	return number
-}
-
-// scalar returns the text of a string, number or boolean, as the file spells it.
-func (d *decoder) scalar(n *yaml.Node, path, expected string) (text string, ok bool) {
-	if n.Kind == yaml.ScalarNode && slices.Contains(plainTags, n.Tag) {
+// text returns the text of a string, number or boolean, as the file spells it.
+func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) (text string, ok bool) {
+	if isText(n) {
 		return n.Value, true
 	}
-	hint := ""
+	advice := ""
 	if isBareTemplate(n) {
-		hint = "put the template in quotes: '{{ … }}'"
+		advice = "put the template in quotes: '{{ … }}'"
 	}
-	d.fail(n, path, &Error{Message: "expected " + expected + ", found " + found(n), Hint: hint})
+	d.fail(n, path, "expected "+expected(dst)+", found "+found(n), advice)
 	return "", false
 }
 
-func (d *decoder) template(n *yaml.Node, path string) Template {
-	text, _ := d.scalar(n, path, "a text")
-	t := Template{Text: text, At: d.position(n, path)}
+func (d *decoder) template(n *yaml.Node, path string, to *Template) {
+	text, ok := d.text(n, path, reflect.ValueOf(to).Elem())
+	if !ok {
+		return
+	}
+	*to = Template{Text: text, At: d.position(n, path)}
 	switch {
 	case n.Style&yaml.LiteralStyle != 0:
-		t.FirstLine, t.indent = d.block(n)
+		to.FirstLine, to.indent = d.block(n)
 	case n.Style&yaml.FoldedStyle == 0 && !strings.Contains(text, "\n"):
-		t.FirstLine = n.Line
+		to.FirstLine = n.Line
 	}
-	return t
 }
 
 // block returns where the text of a literal block begins in the file, and how far it is indented there; zeros when its
@@ -298,14 +224,17 @@ func (d *decoder) block(n *yaml.Node) (firstLine, indent int) {
 	if strings.ContainsAny(n.Value, oddBreaks) {
 		return 0, 0
 	}
+	if d.lines == nil {
+		d.lines = strings.Split(string(d.data), "\n")
+	}
 	for i, line := range strings.Split(n.Value, "\n") {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		if n.Line+i >= len(d.text) {
+		if n.Line+i >= len(d.lines) {
 			return 0, 0
 		}
-		before, found := strings.CutSuffix(strings.TrimSuffix(d.text[n.Line+i], "\r"), line)
+		before, found := strings.CutSuffix(strings.TrimSuffix(d.lines[n.Line+i], "\r"), line)
 		if !found || strings.Trim(before, " ") != "" {
 			return 0, 0
 		}

@@ -18,7 +18,12 @@ type Error struct {
 // Error is "file:line:column: path: message (hint)", and on a line of its own, indented, the template's line.
 func (e *Error) Error() string {
 	var b strings.Builder
-	e.At.prefix(&b)
+	if e.At.File != "" {
+		b.WriteString(e.At.String() + ": ")
+	}
+	if e.At.Path != "" {
+		b.WriteString(e.At.Path + ": ")
+	}
 	b.WriteString(e.Message)
 	if e.Hint != "" {
 		b.WriteString(" (" + e.Hint + ")")
@@ -69,21 +74,7 @@ type Warning struct {
 }
 
 // String is "file:line:column: path: message".
-func (w Warning) String() string {
-	var b strings.Builder
-	w.At.prefix(&b)
-	b.WriteString(w.Message)
-	return b.String()
-}
-
-func (p Position) prefix(b *strings.Builder) {
-	if p.File != "" {
-		b.WriteString(p.String() + ": ")
-	}
-	if p.Path != "" {
-		b.WriteString(p.Path + ": ")
-	}
-}
+func (w Warning) String() string { return (&Error{At: w.At, Message: w.Message}).Error() }
 
 func (p Position) compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))

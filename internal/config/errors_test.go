@@ -102,7 +102,7 @@ func TestLoad(t *testing.T) {
 	for path, want := range map[string]string{
 		big:     ": larger than 1 MiB, the most that a ConfigMap can hold (is it the right file?)",
 		missing: ": no such file (run kubevali in the file's folder, or say where it is: kubevali -c PATH)",
-		folder:  ": is a folder, not a file (name the file in it)",
+		folder:  ": cannot be read: it is a folder (name a file in it)",
 	} {
 		_, _, err := config.Load(path)
 		if err == nil || err.Error() != path+want {

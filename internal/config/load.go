@@ -1,14 +1,27 @@
+// Package config reads kubevali.yaml: its schema, its strict YAML dialect, its defaults and the checks that need no
+// more than the file itself.
+//
+// It does not render templates (it knows where their lines stand, not what they may call) and it does not act on what
+// it reads.
+//
+// Invariants: a *Config that Load or Parse returned is complete, defaulted and checked, and none of its lists is nil; an
+// error they return is always of type Errors, holds every finding of the file, and each finding says where it stands. No
+// message quotes the value of a key that may hold a secret.
 package config
 
+//go:generate go run ./schemagen ../../docs
+
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"reflect"
 	"slices"
-	"strings"
+
+	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // MaxSize is the size of the largest configuration file, in bytes: a ConfigMap cannot hold more.
@@ -18,60 +31,9 @@ const MaxSize = 1 << 20
 func Load(path string) (*Config, []Warning, error) {
 	data, err := read(path)
 	if err != nil {
-		err.At = Position{File: path}
 		return nil, nil, Errors{err}
 	}
 	return Parse(path, data)
-}
-
-// LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
-// out, as if it were not written, and told as flaws. The error is about the file as a whole.
-func LoadFlawed(path string) (config *Config, flaws, err error) {
-	data, problem := read(path)
-	if problem != nil {
-		problem.At = Position{File: path}
-		return nil, nil, Errors{problem}
-	}
-	config, f, problem := decode(path, data)
-	if problem != nil {
-		return nil, nil, Errors{problem}
-	}
-	config.check(f)
-	return config, f.errs.Err(), nil
-}
-
-func read(path string) ([]byte, *Error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, readError(err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, &Error{Message: "is a folder, not a file", Hint: "name the file in it"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	switch {
-	case err != nil:
-		return nil, readError(err)
-	case len(data) > MaxSize:
-		return nil, &Error{Message: "larger than 1 MiB, the most that a ConfigMap can hold", Hint: "is it the right file?"}
-	}
-	return data, nil
-}
-
-func readError(err error) *Error {
-	e := &Error{Message: "cannot be read: " + err.Error(), Cause: err}
-	if path := new(fs.PathError); errors.As(err, &path) {
-		e.Message = "cannot be read: " + path.Err.Error()
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.Message = "no such file"
-		e.Hint = "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
-	case errors.Is(err, fs.ErrPermission):
-		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
-	}
-	return e
 }
 
 // Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
@@ -81,7 +43,6 @@ func Parse(file string, data []byte) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, Errors{err}
 	}
-	config.check(f)
 	if err := f.errs.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -89,20 +50,52 @@ func Parse(file string, data []byte) (*Config, []Warning, error) {
 	return config, f.warnings, nil
 }
 
-// decode decodes and defaults what it can, and returns what it found. The error is that there is no YAML.
+// LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
+// out, as if it were not written, and told as flaws. The error is about the file as a whole.
+func LoadFlawed(path string) (config *Config, flaws, err error) {
+	data, problem := read(path)
+	if problem != nil {
+		return nil, nil, Errors{problem}
+	}
+	config, f, problem := decode(path, data)
+	if problem != nil {
+		return nil, nil, Errors{problem}
+	}
+	return config, f.errs.Err(), nil
+}
+
+// decode decodes, defaults and checks what it can, and returns what it found. The error is that there is no YAML.
 func decode(file string, data []byte) (*Config, *findings, *Error) {
 	root, err := parseYAML(file, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &findings{
-		places:  places{file: file, keys: make(map[string]Position)},
-		unsound: make(map[string]bool),
-	}
-	f.keys[""] = f.position(root, "")
-	config := Default()
-	d := decoder{findings: f, text: strings.Split(string(data), "\n")}
-	d.section(root, "", reflect.ValueOf(&config).Elem())
+	f := &findings{places: places{file, make(map[string]place, min(bytes.Count(data, []byte("\n")), maxErrors))}, unsound: make(map[string]bool)}
+	f.note("", root)
+	d := decoder{findings: f, schema: make(schema), data: data}
+	var config Config
+	at := reflect.ValueOf(&config).Elem()
+	d.setDefaults(at)
+	d.section(root, "", at)
+	config.check(f)
+	config.Watchlog.foldKeyword()
 	config.places = f.places
 	return &config, f, nil
+}
+
+func read(path string) ([]byte, *Error) {
+	data, err := atomicfile.ReadStream(path, MaxSize)
+	if err == nil {
+		return data, nil
+	}
+	e := &Error{At: Position{File: path}, Message: "cannot be read: " + err.Error(), Hint: hint.Of(err), Cause: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Message, e.Hint = "no such file", "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
+	case errors.Is(err, atomicfile.ErrTooLarge):
+		e.Message, e.Hint = "larger than 1 MiB, the most that a ConfigMap can hold", "is it the right file?"
+	}
+	return nil, e
 }

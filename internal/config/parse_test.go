@@ -1,14 +1,18 @@
 package config_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/keyfile"
 )
 
 // parse returns the configuration that text is, and fails the test if it is none.
@@ -66,18 +70,18 @@ func TestParseReadsEveryKindOfValue(t *testing.T) {
 	if len(n.Env) != 2 || n.Env["A"].Text != "{{ .Index }}" || n.Env["B"].Text != "1" {
 		t.Errorf("env %v", n.Env)
 	}
-	if n.Files[0].Mode != 0o644 || !n.Files[0].IfNotExists || n.Files[1].Mode != config.DefaultFileMode {
+	if n.Files[0].Mode != 0o644 || !n.Files[0].IfNotExists || n.Files[1].Mode != 0o600 {
 		t.Errorf("files %v", n.Files)
 	}
 	node, other := cfg.P2PKeys["node"], cfg.P2PKeys["other"]
-	if len(cfg.P2PKeys) != 2 || node.RootSecret.Env != "P2P_ROOT_KEY" || node.Scheme != config.SchemeRSS3SHA256 || node.Type != "secp256k1" ||
+	if len(cfg.P2PKeys) != 2 || node.RootSecret.Env != "P2P_ROOT_KEY" || node.Scheme != keyderive.RSS3SHA256 || node.Type != "secp256k1" ||
 		node.Format != "libp2p-protobuf-hex" || node.Path.Text != "/data/{{ .Index }}" || node.Mode != 0o440 ||
-		node.Owner != (config.Owner{UID: 1000, GID: 2000, IsSet: true}) || node.IfExists != config.ExistsOverwrite ||
+		node.Owner != (config.Owner{UID: 1000, GID: 2000, IsSet: true}) || node.IfExists != keyfile.Overwrite ||
 		node.Identity.Namespace.Text != "7" || node.Identity.Pod.Text != "old-{{ .Index }}" || node.ExpectInLog.Text == "" {
 		t.Errorf("key %+v", node)
 	}
-	if other.RootSecret.File.Text != "/root" || other.Scheme != config.SchemeHKDFSHA256 || other.Epoch != 2 || other.Scope.Text != "s" ||
-		other.Mode != config.DefaultFileMode || other.Owner.IsSet || other.IfExists != config.ExistsFail || other.Format != "raw" {
+	if other.RootSecret.File.Text != "/root" || other.Scheme != keyderive.HKDFSHA256 || other.Epoch != 2 || other.Scope.Text != "s" ||
+		other.Mode != 0o600 || other.Owner.IsSet || other.IfExists != keyfile.Fail || other.Format != "raw" {
 		t.Errorf("key %+v", other)
 	}
 	if cfg.Fleet.Replicas.Text != "5" {
@@ -87,7 +91,7 @@ func TestParseReadsEveryKindOfValue(t *testing.T) {
 		p.RestartMaxTries != 3 || p.Restart != config.RestartOnFailure || p.RestartBackoffMax.String() != "1m" {
 		t.Errorf("process %+v", p)
 	}
-	if w := cfg.Watchlog; !w.Enabled || w.Keyword != "123" || w.Pattern.String() != `n=(?P<n>\d+)` ||
+	if w := cfg.Watchlog; !w.Enabled || w.Keyword != "" || !slices.Equal(w.Keywords, []string{"123"}) || w.Pattern != `n=(?P<n>\d+)` ||
 		!slices.Equal(w.Streams, []config.Stream{config.Stderr}) || w.LastThreshold.String() != "10m" {
 		t.Errorf("watchlog %+v", w)
 	}
@@ -184,7 +188,7 @@ process: &process
 	if env["b"].At != want {
 		t.Errorf("env.b at %+v", env["b"].At)
 	}
-	if w := cfg.Watchlog; !slices.Equal(w.Keywords, []string{"node", "--dev"}) || w.Keyword != "--dev" {
+	if w := cfg.Watchlog; !slices.Equal(w.Keywords, []string{"--dev", "node", "--dev"}) || w.Keyword != "" {
 		t.Errorf("watchlog %+v", w)
 	}
 	if p := cfg.Process; p.Restart != config.RestartAlways || p.RestartMaxTries != 7 {
@@ -326,6 +330,52 @@ func TestWarnsOfWhatHasNoEffect(t *testing.T) {
 	}
 }
 
+// A plan carries these sections as they are.
+func TestSectionsInJSON(t *testing.T) {
+	cfg := parse(t, command+"watchlog: {enabled: true, keyword: a, keywords: [b], pattern: 'n=(\\d+)', files: [f]}\nprocess: {stopSignal: 2}")
+	for want, section := range map[string]any{
+		`{"keywords":["a","b"],"failKeywords":[],"pattern":"n=(\\d+)","lastThreshold":"10m","startupThreshold":"0s",` +
+			`"interval":"1m","streams":["stdout","stderr"]}`: cfg.Watchlog,
+		`{"stopSignal":"SIGINT","stopGracePeriod":"25s","signalGroup":false,"restart":"never","restartBackoff":"1s",` +
+			`"restartBackoffMax":"1m","restartMaxTries":10,"onUnhealthy":"none"}`: cfg.Process,
+		`{"baseURL":"https://hc-ping.com","timeout":"10s","create":false,"logLines":true}`: cfg.Healthchecks,
+		`{"level":"info","encoding":"console"}`:                                            cfg.Logging,
+		`"1000:1"`:                                                                         config.Owner{UID: 1000, GID: 1, IsSet: true},
+		`"0640"`:                                                                           config.FileMode(0o640),
+	} {
+		if got, err := json.Marshal(section); string(got) != want || err != nil {
+			t.Errorf("got %s, want %s; %v", got, want, err)
+		}
+	}
+}
+
+func TestNoListIsNil(t *testing.T) {
+	cfg := parse(t, command+"watchlog: {keywords: , streams: ~}\n"+
+		"nodeService: {ports: {p2p: {port: 1, protocols: }}}\np2pKeys: {a: {rootSecret: {env: R}, type: ed25519, format: raw, path: p}}")
+	lists := 0
+	var walk func(path string, v reflect.Value)
+	walk = func(path string, v reflect.Value) {
+		switch {
+		case v.Kind() == reflect.Slice:
+			if lists++; v.IsNil() {
+				t.Errorf("%s is nil", path)
+			}
+		case v.Kind() == reflect.Map:
+			for _, name := range v.MapKeys() {
+				walk(path+"."+name.String(), v.MapIndex(name))
+			}
+		case isSection(v.Type()):
+			for i := range v.NumField() {
+				walk(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		}
+	}
+	walk("", reflect.ValueOf(*cfg))
+	if lists < 10 {
+		t.Errorf("only %d lists", lists)
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	data := []byte(readFile(b, "testdata/v04.yaml"))
 	b.ReportAllocs()
@@ -333,5 +383,20 @@ func BenchmarkParse(b *testing.B) {
 		if _, _, err := config.Parse("k.yaml", data); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for name, path := range map[string]string{
+		"quickstart": "../../docs/quickstart.yaml", "geth": "../../deploy/examples/geth/kubevali.yaml",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := config.Load(path); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

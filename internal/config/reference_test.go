@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,8 +51,7 @@ func TestReferenceExamplesLoad(t *testing.T) {
 	for _, text := range examples(t, readFile(t, reference)) {
 		if strings.Contains(text, "\n    expectInLog: ") {
 			// It needs a watchlog, which other examples show.
-			text = strings.Replace(text, "\nwatchlog:\n  enabled: false\n", "\nwatchlog:\n  enabled: true\n", 1)
-			text = strings.Replace(text, "\n  keyword: \"\"\n", "\n  keyword: x\n", 1)
+			text = regexp.MustCompile(`(?s)(\nwatchlog:.*?\n  enabled: )false(.*?\n  keyword: )""`).ReplaceAllString(text, "${1}true${2}x")
 		}
 		parse(t, text)
 	}

@@ -1,17 +1,21 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // The kinds of values that have a syntax of their own. Their zero values mean "not set".
@@ -22,19 +26,18 @@ type (
 	FileMode fs.FileMode
 	// Signal is a signal by its name (SIGTERM or TERM) or number.
 	Signal syscall.Signal
+	// Pattern is a regular expression in RE2 syntax, see https://golang.org/s/re2syntax.
+	Pattern string
 )
-
-// Pattern is a compiled regular expression in RE2 syntax; nil inside when not set.
-type Pattern struct{ *regexp.Regexp }
 
 // UnmarshalText reads Go's syntax for durations, see time.ParseDuration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	switch {
 	case err != nil:
-		return &Error{Message: "expected a duration, found " + quote(string(text)), Hint: durationHint(string(text))}
+		return hint.New("expected a duration, found "+quote(string(text)), durationHint(string(text)))
 	case v < 0:
-		return &Error{Message: "a duration cannot be negative"}
+		return errors.New("a duration cannot be negative")
 	}
 	*d = Duration(v)
 	return nil
@@ -52,37 +55,32 @@ func (d Duration) String() string {
 	return s
 }
 
-const durationExamples = "such as 90s, 10m or 1h30m"
-
 // durationHint proposes how to write what somebody meant: "60 minutes" is 60m, "2d" is 48h.
 func durationHint(text string) string {
 	digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789."))]
 	number, err := strconv.ParseFloat(digits, 64)
-	if err != nil {
-		return durationExamples
-	}
-	inHours := func(each float64) string { return strconv.FormatFloat(each*number, 'f', -1, 64) + "h" }
-	var proposal string
-	switch strings.ToLower(strings.TrimSpace(text[len(digits):])) {
-	case "":
+	unit := strings.ToLower(strings.TrimSpace(text[len(digits):]))
+	if err == nil && unit == "" {
 		return fmt.Sprintf("add a unit: %[1]ss, %[1]sm or %[1]sh", digits)
-	case "ms", "msec", "msecs", "millis", "millisecond", "milliseconds":
-		proposal = digits + "ms"
-	case "s", "sec", "secs", "second", "seconds":
-		proposal = digits + "s"
-	case "m", "min", "mins", "minute", "minutes":
-		proposal = digits + "m"
-	case "h", "hr", "hrs", "hour", "hours":
-		proposal = digits + "h"
-	case "d", "day", "days":
-		proposal = inHours(24)
-	case "w", "week", "weeks":
-		proposal = inHours(7 * 24)
 	}
-	if _, err := time.ParseDuration(proposal); err != nil {
-		return durationExamples
+	for _, known := range []struct {
+		names  string
+		factor float64
+		unit   string
+	}{
+		{"ms msec msecs millis millisecond milliseconds", 1, "ms"},
+		{"s sec secs second seconds", 1, "s"},
+		{"m min mins minute minutes", 1, "m"},
+		{"h hr hrs hour hours", 1, "h"},
+		{"d day days", 24, "h"},
+		{"w week weeks", 7 * 24, "h"},
+	} {
+		proposal := strconv.FormatFloat(known.factor*number, 'f', -1, 64) + known.unit
+		if _, wrong := time.ParseDuration(proposal); err == nil && wrong == nil && slices.Contains(strings.Fields(known.names), unit) {
+			return "write " + proposal
+		}
 	}
-	return "write " + proposal
+	return "such as 90s, 10m or 1h30m"
 }
 
 // UnmarshalText reads octal digits with a leading 0 or 0o. Without one it is unclear whether 600 means 0600 or, as a
@@ -96,9 +94,9 @@ func (m *FileMode) UnmarshalText(text []byte) error {
 	v, err := strconv.ParseUint(digits, 8, 32)
 	switch {
 	case !prefixed || err != nil:
-		return &Error{Message: "expected octal permissions that begin with 0, found " + quote(s), Hint: modeHint(s)}
+		return hint.New("expected octal permissions that begin with 0, found "+quote(s), modeHint(s))
 	case v == 0 || v > 0o777:
-		return &Error{Message: "expected permissions from 0001 to 0777, found " + quote(s), Hint: modeHint("")}
+		return hint.New("expected permissions from 0001 to 0777, found "+quote(s), modeHint(""))
 	}
 	*m = FileMode(v)
 	return nil
@@ -132,11 +130,8 @@ func (s *Signal) UnmarshalText(text []byte) error {
 	}
 	number := unix.SignalNum(name)
 	if number == 0 {
-		err := &Error{Message: "expected a signal, found " + quote(string(text)), Hint: "such as SIGTERM, SIGINT or 15"}
-		if meant := closest(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"}); meant != "" {
-			err.Hint = suggestion(meant)
-		}
-		return err
+		advice := hint.DidYouMean(name, []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"})
+		return hint.New("expected a signal, found "+quote(string(text)), cmp.Or(advice, "such as SIGTERM, SIGINT or 15"))
 	}
 	*s = Signal(number)
 	return nil
@@ -153,41 +148,88 @@ func (s Signal) String() string {
 	return strconv.Itoa(int(s))
 }
 
-// UnmarshalText compiles RE2 syntax, see https://golang.org/s/re2syntax. The empty text sets nothing.
+// UnmarshalText checks the syntax, which takes a small part of the time that compiling does.
 func (p *Pattern) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return nil
-	}
-	re, err := regexp.Compile(string(text))
-	if err != nil {
+	if _, err := syntax.Parse(string(text), syntax.Perl); err != nil {
 		return patternError(err)
 	}
-	p.Regexp = re
+	*p = Pattern(text)
 	return nil
 }
 
-// String is the expression as written.
-func (p Pattern) String() string {
-	if p.Regexp == nil {
-		return ""
+// Regexp compiles the pattern; nil where it is not set. It panics where UnmarshalText would have failed.
+func (p Pattern) Regexp() *regexp.Regexp {
+	if p == "" {
+		return nil
 	}
-	return p.Regexp.String()
+	return regexp.MustCompile(string(p))
 }
 
-func patternError(err error) *Error {
-	e := &Error{Message: "not a regular expression: " + err.Error()}
+func patternError(err error) error {
 	var bad *syntax.Error
 	if !errors.As(err, &bad) {
-		return e
+		return fmt.Errorf("not a regular expression: %w", err)
 	}
-	e.Message = "not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr)
+	err = errors.New("not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr))
 	for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
 		if strings.HasPrefix(bad.Expr, look) {
-			e.Hint = "RE2 can look neither ahead nor behind"
+			return hint.With(err, "RE2 can look neither ahead nor behind")
 		}
 	}
-	return e
+	return err
 }
+
+// Owner is a user and a group by their numbers, such as "1000:1000". The zero value means "not set".
+type Owner struct {
+	UID, GID int
+	IsSet    bool
+}
+
+// UnmarshalText reads two numbers with a colon between them. The empty text sets nothing.
+func (o *Owner) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	user, group, found := strings.Cut(string(text), ":")
+	uid, errUser := ownerID(user)
+	gid, errGroup := ownerID(group)
+	if errUser != nil || errGroup != nil {
+		advice := `such as "1000:1000"`
+		if errUser == nil && !found {
+			advice = `write "` + user + ":" + user + `"`
+		}
+		return hint.New("expected uid:gid, found "+quote(string(text)), advice)
+	}
+	*o = Owner{uid, gid, true}
+	return nil
+}
+
+// ownerID reads a number of a user or group. Higher ones than Go's smallest int holds exist, but nobody uses them.
+func ownerID(text string) (int, error) {
+	id, err := strconv.ParseUint(text, 10, 31)
+	return int(id), err
+}
+
+// String is uid:gid, or nothing where it is not set.
+func (o Owner) String() string {
+	if !o.IsSet {
+		return ""
+	}
+	return strconv.Itoa(o.UID) + ":" + strconv.Itoa(o.GID)
+}
+
+// The methods called MarshalText show values in JSON as in the file; those called kind name what is expected.
+
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (m FileMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+func (s Signal) MarshalText() ([]byte, error)   { return []byte(s.String()), nil }
+func (o Owner) MarshalText() ([]byte, error)    { return []byte(o.String()), nil }
+
+func (Duration) kind() string { return "a duration" }
+func (FileMode) kind() string { return "octal permissions" }
+func (Signal) kind() string   { return "a signal" }
+func (Pattern) kind() string  { return "a regular expression" }
+func (Owner) kind() string    { return "uid:gid" }
 
 // quote shows a value that was found, cut where it is long.
 func quote(text string) string {
@@ -196,13 +238,4 @@ func quote(text string) string {
 		text = string(runes[:longest-1]) + "…"
 	}
 	return strconv.Quote(text)
-}
-
-// orList is "a, b or c".
-func orList(words []string) string {
-	last := len(words) - 1
-	if last < 1 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

@@ -2,16 +2,22 @@ package config_test
 
 import (
 	"encoding"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 )
+
+type scalar interface {
+	encoding.TextUnmarshaler
+	encoding.TextMarshaler
+	String() string
+}
 
 func TestScalars(t *testing.T) {
 	for _, test := range []struct {
-		kind       encoding.TextUnmarshaler
+		kind       scalar
 		text, want string
 	}{
 		{new(config.Duration), "90m", "1h30m"},
@@ -31,29 +37,26 @@ func TestScalars(t *testing.T) {
 		{new(config.Signal), "sigusr1", "SIGUSR1"},
 		{new(config.Signal), "2", "SIGINT"},
 		{new(config.Signal), "40", "40"},
-		{new(config.Pattern), "", ""},
-		{new(config.Pattern), `\d+`, `\d+`},
-		{new(config.LogLevel), "Fatal", "error"},
-		{new(config.LogEncoding), "text", "console"},
-		{new(config.RestartPolicy), "on-failure", "on-failure"},
 	} {
 		if err := test.kind.UnmarshalText([]byte(test.text)); err != nil {
 			t.Errorf("%T: %q: %v", test.kind, test.text, err)
 		}
-		var got string
-		switch v := test.kind.(type) {
-		case fmt.Stringer:
-			got = v.String()
-		case *config.LogLevel:
-			got = string(*v)
-		case *config.LogEncoding:
-			got = string(*v)
-		case *config.RestartPolicy:
-			got = string(*v)
-		}
-		if got != test.want {
+		if got := test.kind.String(); got != test.want {
 			t.Errorf("%T: %q is %q, want %q", test.kind, test.text, got, test.want)
 		}
+		if got, err := test.kind.MarshalText(); string(got) != test.want || err != nil {
+			t.Errorf("%T: %q is %q in JSON, want %q; %v", test.kind, test.text, got, test.want, err)
+		}
+	}
+}
+
+func TestPattern(t *testing.T) {
+	var p config.Pattern
+	if err := p.UnmarshalText(nil); err != nil || p.Regexp() != nil {
+		t.Errorf("the empty pattern is %v; %v", p.Regexp(), err)
+	}
+	if err := p.UnmarshalText([]byte(`\d+`)); err != nil || p.Regexp().FindString("a12b") != "12" {
+		t.Errorf("got %v; %v", p.Regexp(), err)
 	}
 }
 
@@ -82,11 +85,10 @@ func TestScalarsExplainWhatTheyRefuse(t *testing.T) {
 		{new(config.Owner), "4294967295:1", `expected uid:gid, found "4294967295:1" (such as "1000:1000")`},
 		{new(config.Signal), "0", `expected a signal, found "0" (such as SIGTERM, SIGINT or 15)`},
 		{new(config.Signal), "usr3", `expected a signal, found "usr3" (did you mean "SIGUSR1"?)`},
-		{new(config.Stream), strings.Repeat("é", 99),
-			`expected stdout or stderr, found "` + strings.Repeat("é", 39) + `…"`},
+		{new(config.Signal), strings.Repeat("é", 99), `expected a signal, found "` + strings.Repeat("é", 39) + `…" (such as SIGTERM, SIGINT or 15)`},
 		{new(config.Pattern), "*", "not a regular expression: missing argument to repetition operator in \"*\""},
 	} {
-		if err := test.kind.UnmarshalText([]byte(test.text)); err == nil || err.Error() != test.want {
+		if err := test.kind.UnmarshalText([]byte(test.text)); err == nil || hint.Line(err) != test.want {
 			t.Errorf("%T: %q: got %v, want %s", test.kind, test.text, err, test.want)
 		}
 	}

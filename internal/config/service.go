@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,45 +11,65 @@ import (
 type NodeService struct {
 	// Create the Service, and keep it as described here.
 	Enabled bool `yaml:"enabled"`
-	// Take over a Service of this name that something else created.
+	// Take over a Service of the same name that was created by something else. Else it is left alone.
 	ForceUpdate bool `yaml:"forceUpdate"`
-	// What kind of Service: a port of the Kubernetes nodes (NodePort), or an address of its own (LoadBalancer).
-	Type ServiceType `yaml:"type"`
-	// The node port, a number, where there is one TCP port only, called p2p. In place of ports.
+	// NodePort: a port of the Kubernetes nodes. LoadBalancer: an address of its own, which the cloud must provide.
+	Type ServiceType `yaml:"type" default:"NodePort"`
+	// The ports, by names of your choice: lower-case letters, digits and dashes. One of ports and nodePortTemplate is
+	// required when enabled.
+	//
+	//	ports:
+	//	  discovery:
+	//	    protocols: [TCP, UDP]
+	//	    port: 30303
+	Ports map[string]ServicePort `yaml:"ports" item:"p2p"`
+	// The same for a single TCP port called p2p: its node port, a number.
+	//
+	//	nodePortTemplate: '{{ add 30333 .Index }}'
 	NodePortTemplate Template `yaml:"nodePortTemplate"`
-	// The ports by name. Names are those of a Service's ports: lower-case letters, digits and dashes.
-	Ports map[string]ServicePort `yaml:"ports"`
-	// With what the Service goes away: the pod's StatefulSet, the pod itself, or nothing.
-	Owner ServiceOwner `yaml:"owner"`
-	// Whether only the Kubernetes node of the pod answers (Local; peers keep their addresses), or all do (Cluster).
-	ExternalTrafficPolicy TrafficPolicy `yaml:"externalTrafficPolicy"`
-	// Whether the Service answers by IPv4, IPv6 or both. Empty: as the cluster does with Services.
+	// With what the Service goes. StatefulSet: the address and ports stay the same as long as the StatefulSet exists, also
+	// while it is scaled down. Pod: it goes with each pod and comes back with the next. None: somebody removes it.
+	Owner ServiceOwner `yaml:"owner" default:"StatefulSet"`
+	// Local: only the pod's own Kubernetes node answers, and peers' addresses are seen as they are. Cluster: every node
+	// does, but the peers seem to be nodes.
+	ExternalTrafficPolicy TrafficPolicy `yaml:"externalTrafficPolicy" default:"Local"`
+	// SingleStack, PreferDualStack or RequireDualStack: whether it answers by IPv4, IPv6 or both. Empty: as the cluster
+	// does.
+	//
+	//	ipFamilyPolicy: PreferDualStack
 	IPFamilyPolicy IPFamilyPolicy `yaml:"ipFamilyPolicy"`
-	// The kind of load balancer, where the cluster has several. Cannot be changed later.
+	// Which of several kinds of load balancer, such as service.k8s.aws/nlb; for type LoadBalancer only. Cannot be changed
+	// later.
 	LoadBalancerClass string `yaml:"loadBalancerClass"`
 	// Labels of the Service, by name.
+	//
+	//	labels:
+	//	  example.com/chain: darwinia
 	Labels map[string]Template `yaml:"labels"`
 	// Annotations of the Service, by name, such as those that load balancers are set up with.
+	//
+	//	annotations:
+	//	  service.beta.kubernetes.io/aws-load-balancer-type: nlb
 	Annotations map[string]Template `yaml:"annotations"`
-	// How long to wait for the load balancer's address, where a template asks for it.
-	AddressTimeout Duration `yaml:"addressTimeout"`
+	// How long to wait for a load balancer's address, where a template asks for .Service.Address.
+	AddressTimeout Duration `yaml:"addressTimeout" default:"5m"`
 }
 
 // ServicePort describes a port of the Service.
 type ServicePort struct {
-	// What is spoken on the port: TCP, UDP or both.
-	Protocols []Protocol `yaml:"protocols"`
-	// The port of the Kubernetes nodes, a number. Empty: the cluster chooses one.
+	// TCP, UDP or both. With both there are two ports of the same number; the second has -udp behind its name.
+	Protocols []Protocol `yaml:"protocols" default:"TCP"`
+	// The port of the Kubernetes nodes, a number. Empty: the cluster chooses; .Service.NodePort "p2p" is the one that it
+	// chose.
+	//
+	//	nodePort: '{{ add 30333 .Index }}'
 	NodePort Template `yaml:"nodePort"`
-	// The Service's own port, a number. Empty: the same as nodePort.
+	// The Service's own port, a number. Empty: the same as nodePort; required where that is empty, too.
 	Port Template `yaml:"port"`
-	// The port that the chain node listens on, a number. Empty: the node port, also where the cluster has chosen it; for
-	// load balancers the same as port.
+	// The port that the node listens on, a number. Empty: the node port, whoever chose it, since most nodes announce the
+	// port that they listen on. For load balancers: the same as port.
 	TargetPort Template `yaml:"targetPort"`
 }
-
-// DefaultServicePort returns what a port has whose description is empty, were an empty one allowed.
-func DefaultServicePort() ServicePort { return ServicePort{Protocols: []Protocol{TCP}} }
 
 func (s *NodeService) check(f *findings) {
 	const path = "nodeService."
@@ -59,18 +78,12 @@ func (s *NodeService) check(f *findings) {
 	f.metadataNames(path+"annotations", slices.Sorted(maps.Keys(s.Annotations)), "kubeva.li/managed-by")
 	switch {
 	case len(s.Ports) > 0 && s.NodePortTemplate.Text != "":
-		f.failAt(path+"nodePortTemplate", &Error{
-			Message: "nodeService.ports is also set", Hint: "move it there, as p2p.nodePort",
-		})
+		f.failAt(path+"nodePortTemplate", "nodeService.ports is also set", "move it there, as p2p.nodePort")
 	case s.Enabled && len(s.Ports) == 0 && s.NodePortTemplate.Text == "" && f.sound(path+"nodePortTemplate"):
-		f.failAt(path+"ports", &Error{
-			Message: "required, because nodeService.enabled is true", Hint: "such as p2p: {nodePort: '{{ add 30333 .Index }}'}",
-		})
+		f.failAt(path+"ports", "required, because nodeService.enabled is true", "such as p2p: {nodePort: '{{ add 30333 .Index }}'}")
 	}
 	if s.LoadBalancerClass != "" && s.Type != ServiceLoadBalancer {
-		f.failAt(path+"loadBalancerClass", &Error{
-			Message: "is for load balancers only", Hint: "set nodeService.type: LoadBalancer",
-		})
+		f.failAt(path+"loadBalancerClass", "is for load balancers only", "set nodeService.type: LoadBalancer")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Ports)) {
 		port := s.Ports[name]
@@ -80,20 +93,21 @@ func (s *NodeService) check(f *findings) {
 
 func (p *ServicePort) check(f *findings, name string) {
 	path := join("nodeService.ports", name)
-	if !isPortName(name) {
-		f.failAt(path, &Error{Message: "a port's name has up to 59 lower-case letters, digits and dashes, the latter not at its ends"})
+	// Names of a Service's ports are DNS labels; this leaves room for "-udp", see
+	// https://kubernetes.io/docs/concepts/services-networking/service/#multi-port-services
+	if !isName(name, "-", lower+digits, 59) {
+		f.failAt(path, "a port's name has up to 59 lower-case letters, digits and dashes, the latter not at its ends", "")
 	}
 	if len(p.Protocols) == 0 {
-		f.failAt(path+".protocols", &Error{Message: "expected TCP, UDP or both"})
+		f.failAt(path+".protocols", "expected TCP, UDP or both", "")
 	}
 	for i, protocol := range p.Protocols {
 		if protocol == "" || slices.Contains(p.Protocols[:i], protocol) {
-			f.failAt(index(path+".protocols", i), &Error{Message: "expected TCP, UDP or both, each once"})
+			f.failAt(index(path+".protocols", i), "expected TCP, UDP or both, each once", "")
 		}
 	}
-	const needed = "required where nodePort leaves the choice to the cluster"
 	if p.NodePort.Text == "" && p.Port.Text == "" {
-		f.failAt(path+".port", &Error{Message: needed, Hint: "such as port: 30303"})
+		f.failAt(path+".port", "required where nodePort leaves the choice to the cluster", "such as port: 30303")
 	}
 	f.portNumber(path+".nodePort", p.NodePort)
 	f.portNumber(path+".port", p.Port)
@@ -103,15 +117,29 @@ func (p *ServicePort) check(f *findings, name string) {
 // metadataNames reports names of labels or annotations that cannot be, or are kubevali's own, see
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 func (f *findings) metadataNames(path string, names []string, own string) {
-	valid := regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
 	for _, name := range names {
+		prefix, rest, found := strings.Cut(name, "/")
+		if !found {
+			prefix, rest = "none", name
+		}
 		switch {
 		case name == own:
-			f.failAt(join(path, name), &Error{Message: "kubevali sets this one by itself", Hint: "remove it"})
-		case !valid.MatchString(name):
-			f.failAt(join(path, name), &Error{Message: "not a name of a label or annotation", Hint: "such as example.com/name"})
+			f.failAt(join(path, name), "kubevali sets this one by itself", "remove it")
+		case !isName(prefix, "-.", lower+digits, 253) || !isName(rest, "-_.", letters+digits, 63):
+			f.failAt(join(path, name), "not a name of a label or annotation", "such as example.com/name")
 		}
 	}
+}
+
+const (
+	lower   = "abcdefghijklmnopqrstuvwxyz"
+	letters = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits  = "0123456789"
+)
+
+// isName says whether a name has from one to so many of these characters, with none of marks at its ends.
+func isName(name, marks, others string, longest int) bool {
+	return name != "" && len(name) <= longest && strings.Trim(name, marks+others) == "" && strings.Trim(name, marks) == name
 }
 
 // portNumber reports a port that is no number, where that can be told before rendering.
@@ -121,14 +149,6 @@ func (f *findings) portNumber(path string, port Template) {
 		return
 	}
 	if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 65535 {
-		f.failAt(path, &Error{Message: "expected a number from 1 to 65535, found " + quote(text)})
+		f.failAt(path, "expected a number from 1 to 65535, found "+quote(text), "")
 	}
-}
-
-// isPortName follows the rule for names of a Service's ports, DNS labels, and leaves room for "-udp", see
-// https://kubernetes.io/docs/concepts/services-networking/service/#multi-port-services
-func isPortName(name string) bool {
-	const longest, letters = 59, "abcdefghijklmnopqrstuvwxyz0123456789-"
-	return name != "" && len(name) <= longest && strings.Trim(name, letters) == "" &&
-		!strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-")
 }

@@ -14,8 +14,8 @@ import (
 
 // parseYAML returns the root node of the one document in data.
 func parseYAML(file string, data []byte) (*yaml.Node, *Error) {
-	if bad := invalidUTF8(data); bad >= 0 {
-		return nil, &Error{At: positionAt(file, data, bad), Message: "not UTF-8", Hint: "save the file as UTF-8"}
+	if !utf8.Valid(data) {
+		return nil, &Error{At: invalidUTF8(file, data), Message: "not UTF-8", Hint: "save the file as UTF-8"}
 	}
 	first, second, err := documents(data)
 	switch {
@@ -65,18 +65,22 @@ func syntaxError(file string, data []byte, err error) *Error {
 		_, p := splitError(err)
 		return p == problem
 	}
+	shortest := func(sizes []int) int {
+		return sort.Search(len(sizes)-1, func(i int) bool { return fails(sizes[i]) })
+	}
 	ends := lineEnds(data)
 	// A text in quotes that never end has its begin as its line; cutting it anywhere fails in the same way.
-	if n < 1 || n > len(ends) || !fails(ends[n-1]) {
-		n = 1 + sort.Search(len(ends)-1, func(i int) bool { return fails(ends[i]) })
+	if n < 1 || n >= len(ends) || !fails(ends[n]) {
+		n = 1 + shortest(ends[1:])
 	}
-	begin := lineBegin(ends, n)
-	line := data[begin:ends[n-1]]
-	columns := runeEnds(line)
-	column := 1 + sort.Search(len(columns)-1, func(i int) bool { return fails(begin + columns[i]) })
+	var columns []int
+	for i := range string(data[ends[n-1]:ends[n]]) {
+		columns = append(columns, ends[n-1]+i)
+	}
+	column := 1 + shortest(append(columns, ends[n])[1:])
 	return &Error{
 		At:      Position{File: file, Line: n, Column: column},
-		Message: "not YAML: " + problem, Hint: syntaxHint(problem, string(line)),
+		Message: "not YAML: " + problem, Hint: syntaxHint(problem, string(data[ends[n-1]:ends[n]])),
 	}
 }
 
@@ -113,59 +117,28 @@ func syntaxHint(problem, line string) string {
 	}
 }
 
-// invalidUTF8 returns where data stops being UTF-8, or -1.
-func invalidUTF8(data []byte) int {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
+// invalidUTF8 is the position of the first byte that is not UTF-8.
+func invalidUTF8(file string, data []byte) Position {
+	bad := bytes.IndexRune(data, utf8.RuneError)
+	ends := lineEnds(data[:bad+1])
+	line := len(ends) - 1
+	return Position{File: file, Line: line, Column: 1 + utf8.RuneCount(data[ends[line-1]:bad])}
 }
 
-// positionAt is the position of the byte at offset, all bytes before which are UTF-8.
-func positionAt(file string, data []byte, offset int) Position {
-	ends := lineEnds(data[:offset+1])
-	begin := lineBegin(ends, len(ends))
-	return Position{File: file, Line: len(ends), Column: 1 + utf8.RuneCount(data[begin:offset])}
-}
+// oddBreaks are YAML's line breaks other than the line feed, see https://yaml.org/spec/1.1/#id871136.
+const oddBreaks = "\r\u0085\u2028\u2029"
 
-// lineBegin returns the offset where line n begins, from 1.
-func lineBegin(ends []int, n int) int {
-	if n < 2 {
-		return 0
-	}
-	return ends[n-2]
-}
-
-// lineEnds returns the offset behind each line's break. YAML has more kinds of breaks than the line feed, see
-// https://yaml.org/spec/1.1/#id871136, and all positions count them.
+// lineEnds returns the offsets behind each line's break, after a 0: line n, from 1, lies between those at n-1 and n. All
+// positions count YAML's breaks.
 func lineEnds(data []byte) []int {
-	var ends []int
+	ends := []int{0}
 	for i, r := range string(data) {
-		end := i + utf8.RuneLen(r)
 		if strings.ContainsRune(oddBreaks, r) && !bytes.HasPrefix(data[i:], []byte("\r\n")) || r == '\n' {
-			ends = append(ends, end)
+			ends = append(ends, i+utf8.RuneLen(r))
 		}
 	}
-	if len(ends) == 0 || ends[len(ends)-1] < len(data) {
+	if len(ends) == 1 || ends[len(ends)-1] < len(data) {
 		ends = append(ends, len(data))
 	}
 	return ends
-}
-
-// oddBreaks are YAML's line breaks other than the line feed.
-const oddBreaks = "\r\u0085\u2028\u2029"
-
-// runeEnds returns the offset behind each rune.
-func runeEnds(line []byte) []int {
-	var ends []int
-	for i := range string(line) {
-		if i > 0 {
-			ends = append(ends, i)
-		}
-	}
-	return append(ends, len(line))
 }

@@ -1,42 +1,20 @@
 package config
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// The kinds of values that are one word out of a few. Their zero values mean "not set".
+// The kinds of values that are one word out of a few, see their Words. Their zero values mean "not set".
 type (
-	// Stream is one of stdout and stderr.
-	Stream string
-	// ArgStyle is one of space and equals.
-	ArgStyle string
-	// RestartPolicy is one of never, on-failure and always.
-	RestartPolicy string
-	// UnhealthyAction is one of none, restart and exit.
-	UnhealthyAction string
-	// LogLevel is one of debug, info, warn and error.
-	LogLevel string
-	// LogEncoding is one of console and json.
-	LogEncoding string
-	// KeyScheme is one of hkdf-sha256 and rss3-sha256.
-	KeyScheme string
-	// KeyType is one of secp256k1 and ed25519.
-	KeyType string
-	// KeyFormat is one of raw, hex, cometbft-json, libp2p-protobuf, libp2p-protobuf-hex and libp2p-protobuf-base64.
-	KeyFormat string
-	// ExistsAction is one of fail, keep and overwrite.
-	ExistsAction string
-	// ServiceType is one of NodePort and LoadBalancer.
-	ServiceType string
-	// ServiceOwner is one of StatefulSet, Pod and None.
-	ServiceOwner string
-	// TrafficPolicy is one of Local and Cluster.
-	TrafficPolicy string
-	// Protocol is one of TCP and UDP.
-	Protocol string
-	// IPFamilyPolicy is one of SingleStack, PreferDualStack and RequireDualStack; empty: the cluster's own.
-	IPFamilyPolicy string
+	Stream          string // of a process: where it writes
+	ArgStyle        string // how a flag and its value are joined
+	RestartPolicy   string // when a node that ended is started anew
+	UnhealthyAction string // what becomes of a node that is unhealthy
+	LogLevel        string // of kubevali's own log
+	LogEncoding     string // of kubevali's own log
+	ServiceType     string // of Kubernetes
+	ServiceOwner    string // with what a Service goes away
+	TrafficPolicy   string // of a Service, for traffic from outside of the cluster
+	IPFamilyPolicy  string // of a Service; not set: the cluster's own
+	Protocol        string // of a Service's port
 )
 
 const (
@@ -62,13 +40,6 @@ const (
 	EncodingConsole LogEncoding = "console"
 	EncodingJSON    LogEncoding = "json"
 
-	SchemeHKDFSHA256 KeyScheme = "hkdf-sha256"
-	SchemeRSS3SHA256 KeyScheme = "rss3-sha256"
-
-	ExistsFail      ExistsAction = "fail"
-	ExistsKeep      ExistsAction = "keep"
-	ExistsOverwrite ExistsAction = "overwrite"
-
 	ServiceNodePort     ServiceType = "NodePort"
 	ServiceLoadBalancer ServiceType = "LoadBalancer"
 
@@ -83,131 +54,39 @@ const (
 	UDP Protocol = "UDP"
 )
 
-// Words lists what may be written.
-func (Stream) Words() []string { return []string{"stdout", "stderr"} }
+// The methods called Words list what may be written.
 
-// Words lists what may be written.
-func (ArgStyle) Words() []string { return []string{"space", "equals"} }
-
-// Words lists what may be written.
-func (RestartPolicy) Words() []string { return []string{"never", "on-failure", "always"} }
-
-// Words lists what may be written.
+func (Stream) Words() []string          { return []string{"stdout", "stderr"} }
+func (ArgStyle) Words() []string        { return []string{"space", "equals"} }
+func (RestartPolicy) Words() []string   { return []string{"never", "on-failure", "always"} }
 func (UnhealthyAction) Words() []string { return []string{"none", "restart", "exit"} }
+func (ServiceType) Words() []string     { return []string{"NodePort", "LoadBalancer"} }
+func (ServiceOwner) Words() []string    { return []string{"StatefulSet", "Pod", "None"} }
+func (TrafficPolicy) Words() []string   { return []string{"Local", "Cluster"} }
+func (Protocol) Words() []string        { return []string{"TCP", "UDP"} }
+func (LogEncoding) Words() []string     { return []string{"console", "text", "json"} }
 
-// Words lists what may be written: the levels, and zap's higher ones, which all mean error.
-func (LogLevel) Words() []string {
-	return []string{"debug", "info", "warn", "error", "dpanic", "panic", "fatal"}
-}
-
-// Words lists what may be written; text is another word for console.
-func (LogEncoding) Words() []string { return []string{"console", "text", "json"} }
-
-// Words lists what may be written.
-func (KeyScheme) Words() []string { return []string{"hkdf-sha256", "rss3-sha256"} }
-
-// Words lists what may be written.
-func (KeyType) Words() []string { return []string{"secp256k1", "ed25519"} }
-
-// Words lists what may be written.
-func (KeyFormat) Words() []string {
-	return []string{"raw", "hex", "cometbft-json", "libp2p-protobuf", "libp2p-protobuf-hex", "libp2p-protobuf-base64"}
-}
-
-// Words lists what may be written.
-func (ExistsAction) Words() []string { return []string{"fail", "keep", "overwrite"} }
-
-// Words lists what may be written.
-func (ServiceType) Words() []string { return []string{"NodePort", "LoadBalancer"} }
-
-// Words lists what may be written.
-func (ServiceOwner) Words() []string { return []string{"StatefulSet", "Pod", "None"} }
-
-// Words lists what may be written.
-func (TrafficPolicy) Words() []string { return []string{"Local", "Cluster"} }
-
-// Words lists what may be written.
 func (IPFamilyPolicy) Words() []string {
 	return []string{"SingleStack", "PreferDualStack", "RequireDualStack"}
 }
 
-// Words lists what may be written.
-func (Protocol) Words() []string { return []string{"TCP", "UDP"} }
+func (LogLevel) Words() []string {
+	return []string{"debug", "info", "warn", "error", "dpanic", "panic", "fatal"}
+}
 
-// UnmarshalText reads one of the words.
-func (s *Stream) UnmarshalText(text []byte) error { return word(s, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (s *ArgStyle) UnmarshalText(text []byte) error { return word(s, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (p *RestartPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (a *UnhealthyAction) UnmarshalText(text []byte) error { return word(a, string(text)) }
-
-// UnmarshalText reads one of the words, in any case, as zap does.
-func (l *LogLevel) UnmarshalText(text []byte) error {
-	if err := word(l, strings.ToLower(string(text))); err != nil {
-		return err
-	}
-	switch *l {
+// canonical takes any case, as zap does, and zap's higher levels, which all mean error.
+func (LogLevel) canonical(word string) string {
+	switch word = strings.ToLower(word); word {
 	case "dpanic", "panic", "fatal":
-		*l = LevelError
+		return string(LevelError)
 	}
-	return nil
+	return word
 }
 
-// UnmarshalText reads one of the words.
-func (e *LogEncoding) UnmarshalText(text []byte) error {
-	if err := word(e, string(text)); err != nil {
-		return err
+// canonical takes text for another word for console.
+func (LogEncoding) canonical(word string) string {
+	if word == "text" {
+		return string(EncodingConsole)
 	}
-	if *e == "text" {
-		*e = EncodingConsole
-	}
-	return nil
-}
-
-// UnmarshalText reads one of the words.
-func (s *KeyScheme) UnmarshalText(text []byte) error { return word(s, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (t *KeyType) UnmarshalText(text []byte) error { return word(t, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (f *KeyFormat) UnmarshalText(text []byte) error { return word(f, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (a *ExistsAction) UnmarshalText(text []byte) error { return word(a, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (t *ServiceType) UnmarshalText(text []byte) error { return word(t, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (o *ServiceOwner) UnmarshalText(text []byte) error { return word(o, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (p *TrafficPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (p *IPFamilyPolicy) UnmarshalText(text []byte) error { return word(p, string(text)) }
-
-// UnmarshalText reads one of the words.
-func (p *Protocol) UnmarshalText(text []byte) error { return word(p, string(text)) }
-
-// word sets dst to text if that is one of its words; the empty text leaves it as it is.
-func word[T interface {
-	~string
-	Words() []string
-}](dst *T, text string) error {
-	words := (*dst).Words()
-	switch {
-	case text == "":
-		return nil
-	case slices.Contains(words, text):
-		*dst = T(text)
-		return nil
-	}
-	return &Error{Message: "expected " + orList(words) + ", found " + quote(text), Hint: DidYouMean(text, words)}
+	return word
 }

@@ -30,22 +30,20 @@ const (
 	hexPrefix    = "0x"
 )
 
+// Words lists the formats.
+func (Format) Words() []string {
+	return []string{string(Raw), string(Hex), string(CometBFTJSON), string(LibP2PProtobuf), string(LibP2PProtobufHex), string(LibP2PProtobufBase64)}
+}
+
 // Check says whether a key of type t can be written in this format, and if not, in which it can.
 func (f Format) Check(t Type) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	switch f {
-	case Raw, Hex, LibP2PProtobuf, LibP2PProtobufHex, LibP2PProtobufBase64:
-		return nil
-	case CometBFTJSON:
-		if t != Ed25519 {
-			return fmt.Errorf("format %s is for %s keys only, and the key's type is %s", f, Ed25519, t)
-		}
-		return nil
+	if f == CometBFTJSON && t != Ed25519 {
+		return fmt.Errorf("format %s is for %s keys only, and the key's type is %s", f, Ed25519, t)
 	}
-	return fmt.Errorf("unknown format %q; use %s, %s, %s, %s, %s or %s", string(f),
-		Raw, Hex, CometBFTJSON, LibP2PProtobuf, LibP2PProtobufHex, LibP2PProtobufBase64)
+	return checkWord("format", f)
 }
 
 // Encode returns the content of a key file, which the caller wipes after use. It fails for a format that is not fit for

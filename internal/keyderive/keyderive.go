@@ -14,7 +14,12 @@
 // time. Both matter to somebody inside of the process only, who can read the root secret anyway.
 package keyderive
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kubevali/kubevali/internal/hint"
+)
 
 // Scheme is the way from a root secret and an identity to a key.
 type Scheme string
@@ -29,13 +34,10 @@ const (
 	RSS3SHA256 Scheme = "rss3-sha256"
 )
 
-func (s Scheme) check() error {
-	switch s {
-	case HKDFSHA256, RSS3SHA256:
-		return nil
-	}
-	return fmt.Errorf("unknown scheme %q; use %s or %s", string(s), HKDFSHA256, RSS3SHA256)
-}
+// Words lists the schemes.
+func (Scheme) Words() []string { return []string{string(HKDFSHA256), string(RSS3SHA256)} }
+
+func (s Scheme) check() error { return checkWord("scheme", s) }
 
 // Type is the curve that a key is for.
 type Type string
@@ -45,10 +47,17 @@ const (
 	Secp256k1 Type = "secp256k1" // SEC 2, section 2.4.1; the private key is 32 bytes, big-endian
 )
 
-func (t Type) check() error {
-	switch t {
-	case Ed25519, Secp256k1:
-		return nil
+// Words lists the types.
+func (Type) Words() []string { return []string{string(Secp256k1), string(Ed25519)} }
+
+func (t Type) check() error { return checkWord("key type", t) }
+
+func checkWord[T interface {
+	~string
+	Words() []string
+}](what string, word T) error {
+	if words := word.Words(); !slices.Contains(words, string(word)) {
+		return fmt.Errorf("unknown %s %q; use %s", what, string(word), hint.OneOf(words))
 	}
-	return fmt.Errorf("unknown key type %q; use %s or %s", string(t), Ed25519, Secp256k1)
+	return nil
 }

@@ -66,3 +66,6 @@ const (
 	Keep      IfExists = "keep"      // it stays, and the node has another identity than its peers are told
 	Overwrite IfExists = "overwrite" // it is lost
 )
+
+// Words lists what may be asked for.
+func (IfExists) Words() []string { return []string{string(Fail), string(Keep), string(Overwrite)} }

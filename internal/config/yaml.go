@@ -1,9 +1,7 @@
 package config
 
 import (
-	"encoding"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,33 +15,31 @@ type pair struct {
 	key, value *yaml.Node
 }
 
-// pairs returns the keys of a mapping, including those that << merges into it; nil has none. listHint says what to do
-// about a list in its place.
-func (d *decoder) pairs(n *yaml.Node, path, listHint string) []pair {
+// pairs returns the keys of a mapping, including those that << merges into it; nil has none. advice says what to do about
+// a list in its place.
+func (d *decoder) pairs(n *yaml.Node, path, advice string) []pair {
 	switch {
 	case n == nil:
 		return nil
 	case n.Kind != yaml.MappingNode:
-		e := &Error{Message: "expected a mapping (key: value), found " + found(n)}
-		if n.Kind == yaml.SequenceNode {
-			e.Hint = listHint
+		if n.Kind != yaml.SequenceNode {
+			advice = ""
 		}
-		d.fail(n, path, e)
+		d.fail(n, path, "expected a mapping (key: value), found "+found(n), advice)
 		return nil
 	case !d.spend(n, path, 1+len(n.Content)/2):
 		return nil
 	}
-	var own, merged []pair
+	own, merged := make([]pair, 0, len(n.Content)/2), []pair(nil)
 	known := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i < len(n.Content); i += 2 {
 		key, value := deref(n.Content[i]), n.Content[i+1]
 		if key.Kind != yaml.ScalarNode {
-			d.fail(key, path, &Error{Message: "expected a key, found " + found(key)})
+			d.fail(key, path, "expected a key, found "+found(key), "")
 			continue
 		}
 		if earlier, ok := known[key.Value]; ok {
-			message := fmt.Sprintf("duplicate key: it is already in line %d", earlier.Line)
-			d.fail(key, join(path, key.Value), &Error{Message: message})
+			d.fail(key, join(path, key.Value), fmt.Sprintf("duplicate key: it is already in line %d", earlier.Line), "")
 			continue
 		}
 		known[key.Value] = key
@@ -73,9 +69,9 @@ func (d *decoder) merge(n *yaml.Node, path string) []pair {
 		m := deref(source)
 		switch {
 		case m.Kind != yaml.MappingNode:
-			d.fail(source, path, &Error{Message: "expected a mapping or a list of mappings to merge, found " + found(m)})
+			d.fail(source, path, "expected a mapping or a list of mappings to merge, found "+found(m), "")
 		case slices.Contains(d.merging, m):
-			d.fail(source, path, &Error{Message: "a mapping cannot merge itself"})
+			d.fail(source, path, "a mapping cannot merge itself", "")
 		default:
 			d.merging = append(d.merging, m)
 			pairs = append(pairs, d.pairs(m, path, "")...)
@@ -85,14 +81,16 @@ func (d *decoder) merge(n *yaml.Node, path string) []pair {
 	return pairs
 }
 
-// locate notes where the value of the key at path stands: where it begins, or else, when it begins in a later line,
-// where its key does.
-func (d *decoder) locate(p pair, path string) {
+// locate notes where the value of a key of the mapping at path stands: where it begins, or else, when it begins in a
+// later line, where its key does. It returns the value's path.
+func (d *decoder) locate(p pair, path string) string {
 	n := p.value
 	if n.Line != p.key.Line {
 		n = p.key
 	}
-	d.keys[path] = d.position(n, path)
+	at := join(path, p.name)
+	d.note(at, n)
+	return at
 }
 
 func deref(n *yaml.Node) *yaml.Node {
@@ -104,8 +102,14 @@ func deref(n *yaml.Node) *yaml.Node {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// plainTags are the tags of scalars whose text can be taken as it is. A plain << is one, in the place of a value.
-var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge"}
+// isText says whether n is a scalar whose text can be taken as it is. A plain << is one, in the place of a value.
+func isText(n *yaml.Node) bool {
+	switch n.Tag {
+	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge":
+		return n.Kind == yaml.ScalarNode
+	}
+	return false
+}
 
 // isBareTemplate recognizes {{ … }} without quotes, which YAML reads as a mapping in a mapping.
 func isBareTemplate(n *yaml.Node) bool {
@@ -135,29 +139,6 @@ func found(n *yaml.Node) string {
 	}
 }
 
-// expectation names what the type of to can hold.
-func expectation(to encoding.TextUnmarshaler) string {
-	switch to := to.(type) {
-	case interface{ Words() []string }:
-		return orList(to.Words())
-	case *Duration:
-		return "a duration"
-	case *FileMode:
-		return "octal permissions"
-	case *Owner:
-		return "uid:gid"
-	case *Signal:
-		return "a signal"
-	default:
-		return "a regular expression"
-	}
-}
-
-// isSection says whether t is a struct of the schema, whose fields are keys.
-func isSection(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t.NumField() > 0 && t.Field(0).Tag.Get("yaml") != ""
-}
-
 // join appends a key to a path. Keys with unusual characters are quoted.
 func join(path, key string) string {
 	unusual := func(r rune) bool {
@@ -172,3 +153,6 @@ func join(path, key string) string {
 		return path + "." + key
 	}
 }
+
+// index appends the place in a list to a path.
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
