@@ -37,22 +37,50 @@ func (a *app) cluster(offline offlineFlag, hint string) render.Cluster {
 
 const offlineHint = "--offline shows placeholders for what the cluster would answer"
 
-// newCluster returns the cluster of this pod or of KUBECONFIG. It is looked for when something is asked.
-func (a *app) newCluster(patience time.Duration, hint string) *entrypoint.Cluster {
-	return entrypoint.NewCluster(func() (*kube.Client, error) {
-		found, err := kube.Locate(a.getenv)
-		if errors.Is(err, kube.ErrNoCluster) {
-			err = hinted{err, hint}
+// newCluster returns the cluster of this pod, or that of kubectl. It is asked when something is to be known.
+func (a *app) newCluster(patience time.Duration, hintText string) *entrypoint.Cluster {
+	found, inPod := kube.InPod(a.getenv, a.accountDir)
+	return entrypoint.NewCluster(func() (entrypoint.Reader, error) {
+		if !inPod {
+			return desk{kube.NewKubectl(nil), hintText}, nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		a.log.Debugf("Asking the Kubernetes API at %s, found by %s", found.Server(), found.Source())
 		return kube.NewClient(found, kube.Options{
 			UserAgent: "kubevali/" + version(),
 			Patience:  patience,
 			Log:       a.log.Warnf,
-			Stderr:    a.stderr,
 		})
 	}, a.log)
+}
+
+// desk is kubectl with a hint for where there is no cluster.
+type desk struct {
+	*kube.Kubectl
+	hint string
+}
+
+func (d desk) hinted(err error) error {
+	if errors.Is(err, kube.ErrNoCluster) {
+		return hinted{err, d.hint}
+	}
+	return err
+}
+
+func (d desk) Pod(ctx context.Context, namespace, name string) (kube.Pod, error) {
+	p, err := d.Kubectl.Pod(ctx, namespace, name)
+	return p, d.hinted(err)
+}
+
+func (d desk) Node(ctx context.Context, name string) (kube.Node, error) {
+	n, err := d.Kubectl.Node(ctx, name)
+	return n, d.hinted(err)
+}
+
+func (d desk) Nodes(ctx context.Context) ([]kube.Node, error) {
+	n, err := d.Kubectl.Nodes(ctx)
+	return n, d.hinted(err)
+}
+
+func (d desk) Service(ctx context.Context, namespace, name string) (kube.Service, error) {
+	s, err := d.Kubectl.Service(ctx, namespace, name)
+	return s, d.hinted(err)
 }

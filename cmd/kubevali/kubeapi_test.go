@@ -1,11 +1,10 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,7 +28,7 @@ type kubeAPI struct {
 }
 
 // cmdKubeAPI starts an API server with the nodes machine-0 and machine-1, on which the pods geth-0 and geth-1 are, and
-// points KUBECONFIG at it. It notes requests in the file "requests", keeps Services in files of the folder "services",
+// makes kubevali a pod there. It notes requests in the file "requests", keeps Services in files of the folder "services",
 // and answers only while there is no file "down".
 func cmdKubeAPI(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.MkdirAll(ts.MkAbs("services"), 0o755))
@@ -37,12 +36,15 @@ func cmdKubeAPI(ts *testscript.TestScript, _ bool, _ []string) {
 	server := httptest.NewTLSServer(&kubeAPI{dir: ts.MkAbs(".")})
 	ts.Defer(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	config := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
-clusters: [{name: k, cluster: {server: %q, certificate-authority-data: %s}}], users: [{name: u, user: {token: %s}}]}`,
-		server.URL, base64.StdEncoding.EncodeToString(authority), clusterToken())
-	ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o755))
-	ts.Check(os.WriteFile(ts.MkAbs("keys/kubeconfig"), []byte(config), 0o600))
-	ts.Setenv("KUBECONFIG", ts.MkAbs("keys/kubeconfig"))
+	account := ts.MkAbs("keys")
+	ts.Check(os.MkdirAll(account, 0o755))
+	ts.Check(os.WriteFile(filepath.Join(account, "token"), []byte(clusterToken()), 0o600))
+	ts.Check(os.WriteFile(filepath.Join(account, "ca.crt"), authority, 0o600))
+	ts.Setenv("ACCOUNT_DIR", account)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	ts.Check(err)
+	ts.Setenv("KUBERNETES_SERVICE_HOST", host)
+	ts.Setenv("KUBERNETES_SERVICE_PORT", port)
 }
 
 // clusterToken is what clients must show. Like rootSecret, it is no constant.
@@ -102,11 +104,9 @@ func (a *kubeAPI) service(name string) (service map[string]any) {
 // write keeps a Service that is applied and chooses the node ports that it leaves open, each time other ones.
 func (a *kubeAPI) write(w http.ResponseWriter, r *http.Request) {
 	var service map[string]any
-	var err error
-	if strings.Contains(r.Header.Get("Content-Type"), "json-patch") {
-		service, err = a.patched(path.Base(r.URL.Path), r.Body)
-	} else {
-		err = json.NewDecoder(r.Body).Decode(&service)
+	err := json.NewDecoder(r.Body).Decode(&service)
+	if err == nil && r.Method == http.MethodPatch {
+		service = merge(a.service(path.Base(r.URL.Path)), service)
 	}
 	if err != nil {
 		a.answer(w, http.StatusBadRequest, status(400, "BadRequest"))
@@ -140,22 +140,22 @@ func (a *kubeAPI) write(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, code, service)
 }
 
-// patched is a Service after a JSON patch of parts of its spec.
-func (a *kubeAPI) patched(name string, body io.Reader) (map[string]any, error) {
-	var operations []struct {
-		Path  string
-		Value any
+// merge is a merge patch, RFC 7386.
+func merge(target, patch map[string]any) map[string]any {
+	if target == nil {
+		target = map[string]any{}
 	}
-	service := a.service(name)
-	if err := json.NewDecoder(body).Decode(&operations); err != nil || service == nil {
-		return nil, fmt.Errorf("no patch of a Service: %w", err)
-	}
-	for _, o := range operations {
-		if field, ok := strings.CutPrefix(o.Path, "/spec/"); ok {
-			service["spec"].(map[string]any)[field] = o.Value
+	for name, value := range patch {
+		if below, ok := value.(map[string]any); ok {
+			old, _ := target[name].(map[string]any)
+			value = merge(old, below)
+		}
+		target[name] = value
+		if value == nil {
+			delete(target, name)
 		}
 	}
-	return service, nil
+	return target
 }
 
 // choosePorts refuses takenPort.
@@ -167,7 +167,7 @@ func (a *kubeAPI) choosePorts(service, before map[string]any) (ok bool) {
 		switch {
 		case port["nodePort"] == takenPort:
 			return false
-		case port["nodePort"] != nil:
+		case port["nodePort"] != nil && port["nodePort"] != 0.0:
 		case before != nil && len(ports(before)) > i && ports(before)[i].(map[string]any)["port"] == port["port"]:
 			port["nodePort"] = ports(before)[i].(map[string]any)["nodePort"]
 		default:

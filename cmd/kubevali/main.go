@@ -15,15 +15,17 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:], kube.AccountDir)) }
 
 // run executes one command line and returns the exit code.
-func run(args []string) int {
+func run(args []string, accountDir string) int {
 	a := newApp(os.Stdout, os.Stderr, os.Environ())
+	a.accountDir = accountDir
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -69,7 +71,7 @@ func hintOf(err error) string {
 	case errors.As(err, &h):
 		return h.hint
 	}
-	return kube.Hint(err)
+	return hint.Of(err)
 }
 
 // hinted adds a hint to an error.

@@ -23,7 +23,7 @@ import (
 const deadline = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubevali": main})
+	testscript.Main(m, map[string]func(){"kubevali": func() { os.Exit(run(os.Args[1:], os.Getenv("ACCOUNT_DIR"))) }})
 }
 
 // TestScripts runs the command lines in testdata/script. Beside testscript's own commands they use

@@ -17,6 +17,7 @@ import (
 // app is what the commands share: the process's streams and the flags that every one of them takes.
 type app struct {
 	stdout, stderr io.Writer
+	accountDir     string   // of the pod's service account
 	environ        []string // without root secrets, once the configuration is loaded
 	keys           entrypoint.Keys
 	log            *logrus.Logger

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/footprint"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/render"
 )
@@ -18,11 +19,11 @@ import (
 // Cluster is the Kubernetes cluster: what templates are told of it, and the pod's Service in it. It is safe for concurrent
 // use.
 type Cluster struct {
-	connect func() (*kube.Client, error)
+	connect func() (Reader, error)
 	log     logrus.FieldLogger
 
 	mu     sync.Mutex // guards client
-	client *kube.Client
+	client Reader
 
 	making  sync.Mutex      // is held while a Service is made, and guards applied
 	applied *appliedService // nil: none, or it is not to be relied on any more
@@ -35,8 +36,16 @@ type appliedService struct {
 	foreign bool // something else made it
 }
 
+// Reader looks things up: a *kube.Client or a *kube.Kubectl.
+type Reader interface {
+	Pod(ctx context.Context, namespace, name string) (kube.Pod, error)
+	Node(ctx context.Context, name string) (kube.Node, error)
+	Nodes(ctx context.Context) ([]kube.Node, error)
+	Service(ctx context.Context, namespace, name string) (kube.Service, error)
+}
+
 // NewCluster returns a cluster that is looked for, by connect, when something is asked.
-func NewCluster(connect func() (*kube.Client, error), log logrus.FieldLogger) *Cluster {
+func NewCluster(connect func() (Reader, error), log logrus.FieldLogger) *Cluster {
 	return &Cluster{connect: connect, log: log}
 }
 
@@ -44,7 +53,7 @@ func NewCluster(connect func() (*kube.Client, error), log logrus.FieldLogger) *C
 func (c *Cluster) Lookups(ctx context.Context) render.Cluster { return &lookups{cluster: c, ctx: ctx} }
 
 // reach returns the client. A cluster that was not found is looked for again.
-func (c *Cluster) reach() (*kube.Client, error) {
+func (c *Cluster) reach() (Reader, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.client != nil {
@@ -59,6 +68,19 @@ func (c *Cluster) reach() (*kube.Client, error) {
 	return client, nil
 }
 
+// inPod is the client of a pod, which can make a Service.
+func (c *Cluster) inPod() (*kube.Client, error) {
+	reader, err := c.reach()
+	if err != nil {
+		return nil, err
+	}
+	client, ok := reader.(*kube.Client)
+	if !ok {
+		return nil, &hinted{errors.New("a Service is made by a pod alone"), "nodeService.enabled: false runs the node without it"}
+	}
+	return client, nil
+}
+
 // rest gives up what asking took, the client and memory, until something is asked again.
 func (c *Cluster) rest() {
 	c.mu.Lock()
@@ -66,7 +88,9 @@ func (c *Cluster) rest() {
 	if c.client == nil {
 		return
 	}
-	c.client.Close()
+	if client, ok := c.client.(*kube.Client); ok {
+		client.Close()
+	}
 	c.client = nil
 	c.shrink()
 }
@@ -87,7 +111,7 @@ func (c *Cluster) apply(ctx context.Context, s *render.Service) (*appliedService
 	if s.Namespace == "" {
 		return nil, errNoNamespace
 	}
-	client, err := c.reach()
+	client, err := c.inPod()
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +203,8 @@ func serviceSpec(s *render.Service) kube.ServiceSpec {
 		}
 	}
 	return kube.ServiceSpec{
-		Namespace: s.Namespace, Name: s.Name, Pod: s.Name, Type: kube.ServiceType(s.Type), Ports: ports,
-		Labels: s.Labels, Annotations: s.Annotations, Owner: kube.Ownership(s.Owner),
+		Namespace: s.Namespace, Name: s.Name, Type: string(s.Type), Ports: ports,
+		Labels: s.Labels, Annotations: s.Annotations, Owner: string(s.Owner),
 		ExternalTrafficPolicy: string(s.ExternalTrafficPolicy), IPFamilyPolicy: string(s.IPFamilyPolicy),
 		LoadBalancerClass: s.LoadBalancerClass, ForceUpdate: s.ForceUpdate,
 	}
@@ -197,19 +221,6 @@ func (h *hinted) Hint() string { return h.hint }
 var errNoNamespace = &hinted{errors.New("the pod's namespace is not known"),
 	"set POD_NAMESPACE from the field metadata.namespace, or give --namespace to render"}
 
-// hintOf is what an error says to do about it, or nothing.
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
+func hintOf(err error) string { return hint.Of(err) }
 
-// withHint is an error with its hint in one line, for the log.
-func withHint(err error) string {
-	if hint := hintOf(err); hint != "" {
-		return fmt.Sprintf("%v (%s)", err, hint)
-	}
-	return err.Error()
-}
+func withHint(err error) string { return hint.Line(err) }

@@ -20,7 +20,7 @@ type lookups struct {
 	nodes     map[string]string               // by namespace/pod
 }
 
-func ask[T any](l *lookups, question func(*kube.Client) (T, error)) (answer T, err error) {
+func ask[T any](l *lookups, question func(Reader) (T, error)) (answer T, err error) {
 	l.begin()
 	client, err := l.cluster.reach()
 	if err == nil {
@@ -52,7 +52,7 @@ func (l *lookups) NodeOf(namespace, pod string) (string, error) {
 	if node := l.nodes[namespace+"/"+pod]; node != "" {
 		return node, nil
 	}
-	found, err := ask(l, func(client *kube.Client) (kube.Pod, error) { return client.Pod(l.ctx, namespace, pod) })
+	found, err := ask(l, func(client Reader) (kube.Pod, error) { return client.Pod(l.ctx, namespace, pod) })
 	switch {
 	case err != nil:
 		return "", err
@@ -71,7 +71,7 @@ func (l *lookups) NodeAddresses(node string) ([]render.NodeAddress, error) {
 	if addresses, ok := l.addresses[node]; ok {
 		return addresses, nil
 	}
-	found, err := ask(l, func(client *kube.Client) (kube.Node, error) { return client.Node(l.ctx, node) })
+	found, err := ask(l, func(client Reader) (kube.Node, error) { return client.Node(l.ctx, node) })
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (l *lookups) NodeAddresses(node string) ([]render.NodeAddress, error) {
 
 // ExternalIPs returns the external IP addresses of all Kubernetes nodes.
 func (l *lookups) ExternalIPs() ([]string, error) {
-	nodes, err := ask(l, func(client *kube.Client) ([]kube.Node, error) { return client.Nodes(l.ctx) })
+	nodes, err := ask(l, func(client Reader) ([]kube.Node, error) { return client.Nodes(l.ctx) })
 	var addresses []string
 	for _, node := range nodes {
 		for _, a := range node.Addresses {
@@ -122,7 +122,7 @@ func (l *lookups) service(s *render.Service) (kube.Service, error) {
 	if s.Namespace == "" {
 		return kube.Service{}, errNoNamespace
 	}
-	found, err := ask(l, func(client *kube.Client) (kube.Service, error) { return client.Service(l.ctx, s.Namespace, s.Name) })
+	found, err := ask(l, func(client Reader) (kube.Service, error) { return client.Service(l.ctx, s.Namespace, s.Name) })
 	if kube.NotFound(err) {
 		err = &hinted{fmt.Errorf("the Service %s does not exist yet in namespace %s: the pod itself makes it", s.Name, s.Namespace),
 			"--offline shows a placeholder"}
@@ -195,7 +195,7 @@ func (a applying) LoadBalancer(s *render.Service) (string, error) {
 		return applied.found.Ingress[0], nil
 	}
 	a.cluster.log.Infof("Waiting up to %s for the address of the load balancer of Service %s", s.AddressTimeout, s.Name)
-	client, err := a.cluster.reach()
+	client, err := a.cluster.inPod()
 	if err != nil {
 		return "", err
 	}

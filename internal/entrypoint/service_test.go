@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/render"
 )
@@ -40,7 +41,7 @@ func answers(r *http.Request) (int, string) {
 	switch {
 	case strings.Contains(r.URL.Path, "/pods/"):
 		return 200, `{"metadata": {"name": "geth-0", "uid": "1", "labels": {"statefulset.kubernetes.io/pod-name": "geth-0"}}}`
-	case r.Method == http.MethodPatch:
+	case r.Method == http.MethodPost:
 		return 201, `{"metadata": {"name": "geth-0", "uid": "2", "resourceVersion": "2"}, "spec": {"ports": [{"name": "p2p", "port": 1, "nodePort": 31000, "protocol": "TCP", "targetPort": 31000}]}}`
 	}
 	return 404, `{"kind": "Status", "code": 404, "reason": "NotFound"}`
@@ -52,19 +53,15 @@ func forbids(*http.Request) (int, string) {
 
 func newKeeper(t *testing.T, api transport) (*serviceKeeper, *test.Hook) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "config")
-	const config = `{current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
-clusters: [{name: k, cluster: {server: "http://192.0.2.1"}}], users: [{name: u, user: {token: t}}]}`
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("t"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	environment := map[string]string{"KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"}
 	log, hook := test.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
-	return &serviceKeeper{ctx: t.Context(), cluster: NewCluster(func() (*kube.Client, error) {
-		found, err := kube.Locate(func(name string) string { return map[string]string{"KUBECONFIG": path}[name] })
-		if err != nil {
-			return nil, err
-		}
+	return &serviceKeeper{ctx: t.Context(), cluster: NewCluster(func() (Reader, error) {
+		found, _ := kube.InPod(func(name string) string { return environment[name] }, dir)
 		return kube.NewClient(found, kube.Options{Patience: time.Minute, Transport: api})
 	}, log)}, hook
 }
@@ -111,8 +108,8 @@ func TestNodeDoesNotWaitLongForItsService(t *testing.T) {
 func TestServiceThatCannotComeAbout(t *testing.T) {
 	keeper, _ := newKeeper(t, forbids)
 	err := keeper.keep(t.Context(), wanted())
-	if err == nil || !strings.HasPrefix(err.Error(), "nodeService: ") || !strings.Contains(kube.Hint(err), "pods") {
-		t.Errorf("error %v with hint %q", err, kube.Hint(err))
+	if err == nil || !strings.HasPrefix(err.Error(), "nodeService: ") || !strings.Contains(hint.Of(err), "pods") {
+		t.Errorf("error %v with hint %q", err, hint.Of(err))
 	}
 }
 

@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 )
 
@@ -30,19 +32,38 @@ func newRealCluster(t *testing.T) *realCluster {
 	if kubeconfig == "" {
 		t.Skip("KUBEVALI_TEST_KUBECONFIG names no kubeconfig")
 	}
-	r := &realCluster{t: t, kubeconfig: kubeconfig}
-	r.client = r.as(kubeconfig)
-	r.namespace = fmt.Sprintf("kubevali-client-%d", time.Now().UnixNano())
+	r := &realCluster{t: t, kubeconfig: kubeconfig, namespace: fmt.Sprintf("kubevali-client-%d", time.Now().UnixNano())}
 	r.kubectl("", "create", "namespace", r.namespace)
 	t.Cleanup(func() { r.kubectl("", "delete", "namespace", r.namespace, "--wait=false") })
+	r.kubectl("", "create", "serviceaccount", "admin")
+	r.kubectl("", "create", "clusterrolebinding", r.namespace, "--clusterrole=cluster-admin", "--serviceaccount="+r.namespace+":admin")
+	t.Cleanup(func() { r.kubectl("", "delete", "clusterrolebinding", r.namespace) })
+	r.client = r.as(r.kubectl("", "create", "token", "admin"))
 	return r
 }
 
-func (r *realCluster) as(kubeconfig string) *kube.Client {
+// as returns a client of a pod whose service account has that token.
+func (r *realCluster) as(token string) *kube.Client {
 	r.t.Helper()
-	client := clientFor(r.t, kubeconfig, kube.Options{})
-	r.t.Cleanup(client.Close)
-	return client
+	var view struct {
+		Clusters []struct {
+			Cluster struct {
+				Server    string `json:"server"`
+				Authority []byte `json:"certificate-authority-data"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+	}
+	if err := json.Unmarshal([]byte(r.kubectl("", "config", "view", "--raw", "--minify", "--flatten", "-o", "json")), &view); err != nil {
+		r.t.Fatal(err)
+	}
+	cluster := view.Clusters[0].Cluster
+	dir := account(r.t, map[string]string{"token": token, "ca.crt": string(cluster.Authority)})
+	return newClient(r.t, inPod(r.t, strings.TrimPrefix(cluster.Server, "https://"), dir), kube.Options{})
+}
+
+// desk is the operator's kubectl.
+func (r *realCluster) desk() *kube.Kubectl {
+	return kube.NewKubectl(append(os.Environ(), "KUBECONFIG="+r.kubeconfig))
 }
 
 func (r *realCluster) kubectl(stdin string, args ...string) string {
@@ -65,7 +86,7 @@ func (r *realCluster) pod(name string) {
 
 func (r *realCluster) spec(pod string, ports ...kube.ServicePort) kube.ServiceSpec {
 	return kube.ServiceSpec{
-		Namespace: r.namespace, Name: pod, Pod: pod, Type: kube.NodePort, Ports: ports,
+		Namespace: r.namespace, Name: pod, Type: kube.NodePort, Ports: ports,
 		Owner: kube.OwnedByPod, ExternalTrafficPolicy: "Local",
 	}
 }
@@ -86,7 +107,7 @@ func (r *realCluster) apply(s kube.ServiceSpec, want kube.Outcome) kube.Service 
 	r.t.Helper()
 	svc, outcome, err := r.client.Apply(r.t.Context(), s)
 	if err != nil {
-		r.t.Fatalf("Apply: %v (hint: %s)", err, kube.Hint(err))
+		r.t.Fatalf("Apply: %s", hint.Line(err))
 	}
 	if outcome != want {
 		r.t.Errorf("Apply: %v, want %v", outcome, want)
@@ -105,10 +126,11 @@ func (r *realCluster) field(name, path string) string {
 	return r.kubectl("", "get", "service", name, "-o", "jsonpath="+path)
 }
 
-func (r *realCluster) fails(s kube.ServiceSpec, message, hint string) {
+func (r *realCluster) fails(s kube.ServiceSpec, message, remedy string) error {
 	r.t.Helper()
 	_, _, err := r.client.Apply(r.t.Context(), s)
-	checkError(r.t, err, message, hint)
+	checkError(r.t, err, message, remedy)
+	return err
 }
 
 func port(name, protocol string, port, nodePort, targetPort int) kube.ServicePort {
@@ -307,7 +329,7 @@ func TestRealOwner(t *testing.T) {
 	r.pod("alone-0")
 	s = r.spec("alone-0", port("p2p", "TCP", 30303, 0, 0))
 	s.Owner = kube.OwnedByStatefulSet
-	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "nodeService.owner")
+	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "let the Service go with the pod")
 	r.kubectl("", "label", "pod", "alone-0", "statefulset.kubernetes.io/pod-name-")
 	r.fails(s, `has no label statefulset.kubernetes.io/pod-name: alone-0`, "StatefulSet")
 }

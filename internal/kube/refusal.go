@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -11,13 +12,44 @@ const maxMessage = 1000
 // serviceVerbs are all that a Service takes. They are named together, so that they are not found missing one by one.
 const serviceVerbs = "get, create, patch"
 
+// status is the API's word for what did not work (metav1.Status).
+type status struct {
+	Kind    string `json:"kind"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	Details struct {
+		RetryAfterSeconds int `json:"retryAfterSeconds"`
+		Causes            []struct {
+			Field string `json:"field"`
+		} `json:"causes"`
+	} `json:"details"`
+}
+
+// refusal is what the API answers in place of an object.
+func (r request) refusal(code int, s status) *Error {
+	e := r.error(explain(s.Message))
+	e.Code, e.Reason = code, s.Reason
+	switch {
+	case code == http.StatusForbidden:
+		r.forbidden(e, s.Message)
+	case code == http.StatusNotFound && !strings.HasPrefix(s.Message, "namespaces "):
+		e.Message = "it does not exist"
+	case code == http.StatusUnprocessableEntity:
+		if len(s.Details.Causes) > 0 {
+			e.Field = s.Details.Causes[0].Field
+		}
+		e.Remedy = invalidHint(e.Field, s.Message)
+	}
+	return e
+}
+
 // forbidden says who may not do what, from the words of Kubernetes' authorizer, as in
 //
 //	nodes "node-1" is forbidden: User "system:serviceaccount:chains:geth" cannot get resource "nodes" in API group ""
 //	at the cluster scope
 //
 // and what it takes. Admission, quotas and webhooks forbid in other words, which are left as they are.
-func (c *Client) forbidden(r request, e *Error, message string) {
+func (r request) forbidden(e *Error, message string) {
 	_, rest, ok := strings.Cut(message, `User "`)
 	user, rest, ok2 := strings.Cut(rest, `" cannot `)
 	verb, rest, ok3 := strings.Cut(rest, ` resource "`)
@@ -37,8 +69,7 @@ func (c *Client) forbidden(r request, e *Error, message string) {
 	}
 	e.Message = fmt.Sprintf("%s may not %q %q (%s)", who, verb, resource, scope)
 	if user == "system:anonymous" { // whom nobody should give rights
-		e.Remedy = "the request carried no credentials that the API server knows: " +
-			"see whether the context names a user and an https:// server (" + c.cluster.source + ")"
+		e.Remedy = "the request carried no credentials that the API server knows: see whether kubectl's context names a user"
 		return
 	}
 	verbs := verb
@@ -60,51 +91,8 @@ func rule(resource, verbs string) string {
 	return fmt.Sprintf(`- {apiGroups: [""], resources: [%s], verbs: [%s]}`, resource, verbs)
 }
 
-// credentialsHint is for credentials that are not accepted.
-func (c *Client) credentialsHint() string {
-	switch {
-	case c.cluster.account:
-		return "see whether the ServiceAccount still exists; after it was deleted and created again, its pods need a restart"
-	case c.cluster.plugin != nil:
-		return "log in again with what the credential plugin " + c.cluster.plugin.Command + " belongs to"
-	}
-	return "they may have expired: fetch a new kubeconfig, or log in again"
-}
-
-// nameHint says where the name of an object comes from.
-func (c *Cluster) nameHint(resource string) string {
-	switch {
-	case resource == "pods" && c.inPod:
-		return "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace"
-	case resource == "pods":
-		return "--pod and --namespace say which pod"
-	case resource == "nodes" && c.inPod:
-		return "set NODE_NAME from the field spec.nodeName"
-	case resource == "nodes":
-		return "NODE_NAME says which node"
-	}
-	return ""
-}
-
-// namespaceHint says where the namespace comes from.
-func (c *Cluster) namespaceHint() string {
-	if c.inPod {
-		return "set POD_NAMESPACE from the field metadata.namespace"
-	}
-	return "--namespace says which namespace"
-}
-
-// missingHint is for an object that does not exist. Somebody at a desk may ask for it before it does.
-func (c *Cluster) missingHint(resource string) string {
-	hint := c.nameHint(resource)
-	if hint != "" && !c.inPod {
-		hint += "; --offline shows placeholders until it exists"
-	}
-	return hint
-}
-
 // invalidHint is for a Service that the API server does not take.
-func invalidHint(message string) string {
+func invalidHint(field, message string) string {
 	switch {
 	case strings.Contains(message, "provided port is already allocated"):
 		return "another Service, or another port, has this node port (kubectl get services --all-namespaces shows them): " +
@@ -115,21 +103,11 @@ func invalidHint(message string) string {
 	case strings.Contains(message, "field is immutable"), strings.Contains(message, "may not change once set"),
 		strings.Contains(message, "may not be set to 'None'"):
 		return "that cannot be changed: delete the Service, and it is made anew"
-	}
-	// The first field that is wrong; there may be several in brackets: [metadata.labels: …, spec.ports[0].name: …]
-	_, what, _ := strings.Cut(message, "is invalid: ")
-	path, _, _ := strings.Cut(strings.TrimPrefix(what, "["), ": ")
-	for _, field := range []struct{ path, key, rule string }{
-		{"metadata.labels", "labels", ": a value has at most 63 letters, digits, -, _ and ., begins and ends with a letter or digit, " +
-			"or is empty; other text can go into nodeService.annotations"},
-		{"metadata.annotations", "annotations", ": a key is a name or a DNS name, / and a name, and all of them together have at most 256 KiB"},
-		{"spec.ports", "ports", ""},
-		{"spec.loadBalancerClass", "loadBalancerClass", ""},
-		{"spec.ipFamilyPolicy", "ipFamilyPolicy", ""},
-	} {
-		if strings.HasPrefix(path, field.path) {
-			return "see nodeService." + field.key + field.rule
-		}
+	case strings.HasPrefix(field, "metadata.labels"):
+		return "a label's value has at most 63 letters, digits, -, _ and ., begins and ends with a letter or digit, " +
+			"or is empty; other text can go into an annotation"
+	case strings.HasPrefix(field, "metadata.annotations"):
+		return "an annotation's key is a name or a DNS name, / and a name, and all annotations together have at most 256 KiB"
 	}
 	return ""
 }
@@ -152,5 +130,3 @@ func explain(message string) string {
 	}
 	return message
 }
-
-func singular(resource string) string { return strings.TrimSuffix(resource, "s") }
