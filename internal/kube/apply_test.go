@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -327,9 +326,6 @@ func TestApplyRefuses(t *testing.T) {
 			`the pod "alone-0" belongs to no StatefulSet`, "let the Service go with the pod", "metadata.ownerReferences"},
 		{"no pod", func(s *kube.ServiceSpec) { s.Name = "nobody-0" },
 			`cannot get pod "chains/nobody-0": it does not exist`, "", ""},
-		{"one port twice", func(s *kube.ServiceSpec) {
-			s.Ports = []kube.ServicePort{port("a", "TCP", 80, 0, 0), port("b", "TCP", 80, 0, 0)}
-		}, "the port 80/TCP is there twice", "another port", "spec.ports"},
 		{"one name twice", func(s *kube.ServiceSpec) {
 			s.Ports = []kube.ServicePort{port("a", "TCP", 80, 0, 0), port("a", "TCP", 81, 0, 0)}
 		}, `cannot create service "chains/geth-0": spec.ports[1].name: Duplicate value: "a"`, "", "spec.ports[1].name"},
@@ -438,15 +434,5 @@ func TestApplyLoadBalancerKeepsNodePorts(t *testing.T) {
 	svc := mustApply(t, inlineClient(t, f, kube.Options{}), s, kube.Updated)
 	if want := []kube.ServicePort{port("p2p", "TCP", 1, 31000, 1), port("p2p-udp", "UDP", 1, 31001, 1)}; !slices.Equal(svc.Ports, want) {
 		t.Errorf("%+v\nwant %+v", svc.Ports, want)
-	}
-}
-
-func TestOutcomeString(t *testing.T) {
-	var words []string
-	for _, o := range []kube.Outcome{kube.Unchanged, kube.Created, kube.Updated, kube.Foreign} {
-		words = append(words, o.String())
-	}
-	if got := strings.Join(words, " "); got != "unchanged created updated foreign" {
-		t.Error(got)
 	}
 }

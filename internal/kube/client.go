@@ -14,6 +14,7 @@
 package kube
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -63,9 +64,7 @@ type Client struct {
 func NewClient(c Cluster, o Options) (*Client, error) {
 	client := &Client{cluster: c, options: o, transport: o.Transport}
 	client.reader = reader{client.do}
-	if o.UserAgent == "" {
-		client.options.UserAgent = manager
-	}
+	client.options.UserAgent = cmp.Or(o.UserAgent, manager)
 	if o.Log == nil {
 		client.options.Log = func(string, ...any) {}
 	}

@@ -71,6 +71,12 @@ func fakePath(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
+// fakeKubectlWith runs a fake kubectl with a variable. It neither waits at its end for races nor says that nobody wants to
+// know what it has covered.
+func fakeKubectlWith(variable string) *kube.Kubectl {
+	return kube.NewKubectl([]string{variable, "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=/nonexistent"})
+}
+
 // reader is what a Client and a Kubectl have in common.
 type reader interface {
 	Pod(ctx context.Context, namespace, name string) (kube.Pod, error)
@@ -87,7 +93,7 @@ func eachReader(t *testing.T, h http.Handler, test func(t *testing.T, r reader))
 		fakePath(t)
 		server := httptest.NewServer(h)
 		defer server.Close()
-		test(t, kube.NewKubectl([]string{"FAKE_SERVER=" + server.URL}))
+		test(t, fakeKubectlWith("FAKE_SERVER="+server.URL))
 	})
 }
 
@@ -116,7 +122,7 @@ func TestKubectlComplains(t *testing.T) {
 		{"more than is read", strings.Repeat("\n", 100<<10), "kubectl: ", "see whether", false, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := kube.NewKubectl([]string{"FAKE_COMPLAINT=" + tc.complaint}).Node(t.Context(), "node-1")
+			_, err := fakeKubectlWith("FAKE_COMPLAINT="+tc.complaint).Node(t.Context(), "node-1")
 			checkError(t, err, tc.message, tc.remedy)
 			var e *kube.Error
 			if errors.As(err, &e) == tc.noCluster || e != nil && (e.Code != tc.code || len(e.Message) > 1100) {
@@ -153,7 +159,7 @@ func TestKubectlAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tc.answer)
 			defer server.Close()
-			_, err := kube.NewKubectl([]string{"FAKE_SERVER=" + server.URL}).Node(t.Context(), "node-1")
+			_, err := fakeKubectlWith("FAKE_SERVER="+server.URL).Node(t.Context(), "node-1")
 			checkError(t, err, `cannot get node "node-1": `+tc.message, "")
 		})
 	}
@@ -180,7 +186,7 @@ func TestKubectlInheritsTheEnvironment(t *testing.T) {
 
 func TestKubectlHangs(t *testing.T) {
 	fakePath(t)
-	k := kube.NewKubectl([]string{"FAKE_HANG=1"})
+	k := fakeKubectlWith("FAKE_HANG=1")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := k.Node(ctx, "node-1")

@@ -55,7 +55,7 @@ func TestRealRefusedChangesNothing(t *testing.T) {
 		if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", free, free, free)}) {
 			t.Errorf("made by %q: %+v", manager, got)
 		}
-		r.settled(s)
+		r.unchanged(s)
 		r.kubectl("", "delete", "service", name)
 	}
 }
@@ -75,7 +75,7 @@ func TestRealSharedPorts(t *testing.T) {
 	if got := r.field("geth-0", "{.metadata.labels}{.spec.sessionAffinity}"); got != `{"app.kubernetes.io/managed-by":"kubevali","team":"a"}ClientIP` {
 		t.Errorf("of others: %s", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }
 
 // What Apply brought it takes away again, when it is not described any more.
@@ -92,7 +92,7 @@ func TestRealCreatedFieldsGo(t *testing.T) {
 	if got := r.field("geth-0", "{.metadata.labels}{.metadata.annotations}"); got != `{"app.kubernetes.io/managed-by":"kubevali"}{"kubeva.li/managed-by":"kubevali"}` {
 		t.Errorf("labels and annotations %s", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }
 
 // A Service that appears after Apply has looked for it belongs to whoever made it.
@@ -129,6 +129,8 @@ func TestRealInvalid(t *testing.T) {
 		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a b": "x"} }, `metadata.annotations: Invalid value: "a b"`, annotation, "metadata.annotations"},
 		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} }, `metadata.annotations: Too long`, annotation, "metadata.annotations"},
 		{func(s *kube.ServiceSpec) { s.Ports[0].Name = "P2P" }, `spec.ports[0].name: Invalid value: "P2P"`, "", "spec.ports[0].name"},
+		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("b", "TCP", 30303, 0, 0)) }, `spec.ports[1]: Duplicate value`, "", "spec.ports[1].nodePort"},
+		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("p2p", "TCP", 1, 0, 0)) }, `spec.ports[1].name: Duplicate value`, "", "spec.ports[1].name"},
 		{func(s *kube.ServiceSpec) { s.Ports[0].Port = 70000 }, `spec.ports[0].port: Invalid value: 70000`, "", "spec.ports[0].port"},
 		{func(s *kube.ServiceSpec) { s.Type, s.LoadBalancerClass = kube.LoadBalancer, "A b" }, `spec.loadBalancerClass: Invalid value: "A b"`, "", "spec.loadBalancerClass"},
 		{func(s *kube.ServiceSpec) { s.IPFamilyPolicy = "Both" }, `spec.ipFamilyPolicy: Unsupported value: "Both"`, "", "spec.ipFamilyPolicy"},

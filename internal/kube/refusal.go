@@ -3,14 +3,18 @@ package kube
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
-// maxMessage is how much of an answer's message an error repeats, in bytes.
-const maxMessage = 1000
-
-// serviceVerbs are all that a Service takes. They are named together, so that they are not found missing one by one.
-const serviceVerbs = "get, create, patch"
+const (
+	// maxMessage is how much of an answer's message an error repeats, in bytes.
+	maxMessage = 1000
+	// serviceVerbs are all that a Service takes. They are named together, so that they are not found missing one by one.
+	serviceVerbs = "get, create, patch"
+	// accountPrefix begins the users that are service accounts; a namespace, a colon and a name follow.
+	accountPrefix = "system:serviceaccount:"
+)
 
 // status is the API's word for what did not work (metav1.Status).
 type status struct {
@@ -50,18 +54,14 @@ func (r request) refusal(code int, s status) *Error {
 //
 // and what it takes. Admission, quotas and webhooks forbid in other words, which are left as they are.
 func (r request) forbidden(e *Error, message string) {
-	_, rest, ok := strings.Cut(message, `User "`)
-	user, rest, ok2 := strings.Cut(rest, `" cannot `)
-	verb, rest, ok3 := strings.Cut(rest, ` resource "`)
-	resource, _, ok4 := strings.Cut(rest, `"`)
-	if !ok || !ok2 || !ok3 || !ok4 {
+	said := regexp.MustCompile(`User "([^"]+)" cannot (\S+) resource "([^"]+)"`).FindStringSubmatch(message)
+	if said == nil {
 		return
 	}
+	user, verb, resource := said[1], said[2], said[3]
 	who, subject := "the user "+user, "User "+user
-	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
-		if namespace, name, ok := strings.Cut(account, ":"); ok {
-			who, subject = "the service account "+user, fmt.Sprintf("ServiceAccount %s in namespace %s", name, namespace)
-		}
+	if namespace, name, ok := strings.Cut(strings.TrimPrefix(user, accountPrefix), ":"); ok && strings.HasPrefix(user, accountPrefix) {
+		who, subject = "the service account "+user, fmt.Sprintf("ServiceAccount %s in namespace %s", name, namespace)
 	}
 	role, scope := "ClusterRole", "cluster-wide"
 	if r.namespace != "" {

@@ -16,9 +16,9 @@ import (
 const (
 	firstWait = 250 * time.Millisecond
 	maxWait   = 5 * time.Second
-	// settlingTime is for how long after an outage a refusal is not believed: an API server that has just come up refuses
+	// recoveryTime is for how long after an outage a refusal is not believed: an API server that has just come up refuses
 	// whom it will admit once it has read its accounts and rules.
-	settlingTime = 10 * time.Second
+	recoveryTime = 10 * time.Second
 )
 
 // request is one question to the API, or one change.
@@ -44,7 +44,7 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 			return nil
 		case ctx.Err() != nil:
 			return r.ended(ctx, err)
-		case !err.temporary && !(refused(err) && c.settling()):
+		case !err.temporary && !(refused(err) && c.recovering()):
 			if err.Code != 0 {
 				c.answered()
 			}
@@ -90,11 +90,11 @@ func (c *Client) answered() {
 	c.outage = false
 }
 
-// settling says whether there was an outage a moment ago.
-func (c *Client) settling() bool {
+// recovering says whether there was an outage a moment ago.
+func (c *Client) recovering() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.away.IsZero() && time.Since(c.away) <= settlingTime
+	return !c.away.IsZero() && time.Since(c.away) <= recoveryTime
 }
 
 // try asks once.

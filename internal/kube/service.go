@@ -78,24 +78,20 @@ type ServiceSpec struct {
 }
 
 // Outcome says what Apply did.
-type Outcome int
+type Outcome string
 
 const (
 	// Unchanged: the Service was as described.
-	Unchanged Outcome = iota
+	Unchanged Outcome = "unchanged"
 	// Created: there was none.
-	Created
+	Created Outcome = "created"
 	// Updated: it was changed.
-	Updated
+	Updated Outcome = "updated"
 	// Foreign: something else made it and ForceUpdate is not set, so it was left alone.
-	Foreign
+	Foreign Outcome = "foreign"
 )
 
-func (o Outcome) String() string {
-	return [...]string{"unchanged", "created", "updated", "foreign"}[o]
-}
-
-// Apply makes the pod's Service be as described and returns it as it is then. It needs the verbs get on pods and get,
+// Apply makes the pod's Service be as described and returns it as it is then. The outcome is empty with an error. It needs the verbs get on pods and get,
 // create and patch on services in the namespace.
 //
 // It creates the Service, or sends one merge patch (RFC 7386) for the version of it that was looked at: what others set
@@ -103,33 +99,30 @@ func (o Outcome) String() string {
 // being deleted is waited for. When the API refuses the description, the Service that is there stays as it was.
 func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, error) {
 	s.Type = cmp.Or(s.Type, NodePort)
-	if err := s.checkPorts(); err != nil {
-		return Service{}, Unchanged, err
-	}
 	pod, err := c.pod(ctx, request{verb: "get", resource: "pods", namespace: s.Namespace, name: s.Name, forService: true})
 	if err != nil {
-		return Service{}, Unchanged, err
+		return Service{}, "", err
 	}
 	owners, err := s.owners(pod)
 	if err != nil {
-		return Service{}, Unchanged, err
+		return Service{}, "", err
 	}
-	a := application{client: c, spec: s, owners: owners}
+	a := application{client: c, spec: s, owners: owners, outcome: Unchanged}
 	for waits := (backoff.Backoff{First: firstWait, Max: maxWait}); waits.Tries() < maxLooks; {
 		svc, err := a.look(ctx)
 		switch {
 		case err == nil:
 			return svc.service(s.Namespace), a.outcome, nil
 		case !isCode(err, http.StatusConflict):
-			return Service{}, Unchanged, err
+			return Service{}, "", err
 		case sleep(ctx, waits.Next()) != nil:
-			return Service{}, Unchanged, s.request("patch").cancelled(ctx)
+			return Service{}, "", s.request("patch").cancelled(ctx)
 		}
 	}
 	e := s.request("patch").error("something else changes it again and again")
 	e.Remedy = "kubectl get service --show-managed-fields -o yaml says what (metadata.managedFields)"
 	e.Code, e.temporary = http.StatusConflict, true
-	return Service{}, Unchanged, e
+	return Service{}, "", e
 }
 
 func (s ServiceSpec) request(verb string) request {
@@ -141,16 +134,6 @@ func (s ServiceSpec) wrong(field, message, remedy string) error {
 	e := s.request("patch").error(message)
 	e.Field, e.Remedy = field, remedy
 	return e
-}
-
-// checkPorts refuses what the API answers with an internal error.
-func (s ServiceSpec) checkPorts() error {
-	for i, p := range s.Ports {
-		if find(s.Ports[:i], p) != nil {
-			return s.wrong("spec.ports", fmt.Sprintf("the port %d/%s is there twice", p.Port, p.Protocol), "give one of the two another port")
-		}
-	}
-	return nil
 }
 
 // owners checks that the Service would lead to the pod, and returns with what it goes.
@@ -183,7 +166,7 @@ type application struct {
 
 // look looks at the Service and changes it where it must. A conflict (409) says that it has changed since the look.
 func (a *application) look(ctx context.Context) (live wireService, err error) {
-	if live, err = a.settled(ctx); err != nil {
+	if live, err = a.current(ctx); err != nil {
 		return live, err
 	}
 	if live.exists() && !live.managed() && !a.spec.ForceUpdate {
@@ -202,8 +185,8 @@ func (a *application) look(ctx context.Context) (live wireService, err error) {
 	return live, nil
 }
 
-// settled returns the Service once it is not being deleted. Where there is none, what it returns does not exist.
-func (a *application) settled(ctx context.Context) (wireService, error) {
+// current returns the Service once it is not being deleted. Where there is none, what it returns does not exist.
+func (a *application) current(ctx context.Context) (wireService, error) {
 	for start := time.Now(); ; {
 		w, err := a.client.service(ctx, a.spec.Namespace, a.spec.Name)
 		if NotFound(err) {
