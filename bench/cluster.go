@@ -3,16 +3,18 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -27,24 +29,43 @@ nodeService:
 
 // cluster is an API server behind TLS with one node, one pod and its Service.
 type cluster struct {
-	kubeconfig string
-	close      func()
+	env     []string
+	account string // the folder of the service account's files
+	close   func()
 }
 
 func newCluster(dir string) (*cluster, error) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(answerAPI))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
+	host, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	c := &cluster{
+		env:     []string{"KUBERNETES_SERVICE_HOST=" + host, "KUBERNETES_SERVICE_PORT=" + port},
+		account: filepath.Join(dir, "account"),
+		close:   server.Close,
+	}
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	c := &cluster{filepath.Join(dir, "kubeconfig"), server.Close}
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
-clusters: [{name: k, cluster: {server: %q, certificate-authority-data: %s}}], users: [{name: u, user: {token: t}}]}`,
-		server.URL, base64.StdEncoding.EncodeToString(authority))
-	if err := os.WriteFile(c.kubeconfig, []byte(text), 0o600); err != nil {
+	err := errors.Join(
+		os.Mkdir(c.account, 0o700),
+		os.WriteFile(filepath.Join(c.account, "ca.crt"), authority, 0o600),
+		os.WriteFile(filepath.Join(c.account, "token"), []byte("t"), 0o600),
+	)
+	if err != nil {
 		server.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// inPod makes of a command line one that finds the service account where a pod has it, in mounts of its own.
+func (c *cluster) inPod(argv []string) []string {
+	const mount = `mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io && ` +
+		`ln -s "$0" /run/secrets/kubernetes.io/serviceaccount && exec "$@"`
+	unshare := []string{"unshare", "--mount", "--map-root-user", "sh", "-c", mount, c.account}
+	if os.Geteuid() == 0 {
+		unshare = slices.Delete(unshare, 2, 3)
+	}
+	return append(unshare, argv...)
 }
 
 func answerAPI(w http.ResponseWriter, r *http.Request) {
@@ -62,12 +83,12 @@ func answerAPI(w http.ResponseWriter, r *http.Request) {
 				"ownerReferences": []object{{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "bench", "uid": "2", "controller": true}}},
 			"spec": object{"nodeName": "machine"},
 		}
-	case r.Method == http.MethodPatch:
+	case r.Method == http.MethodPost || r.Method == http.MethodPatch:
 		if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		answer["metadata"].(object)["resourceVersion"] = "3"
+		answer["metadata"].(object)["uid"], answer["metadata"].(object)["resourceVersion"] = "3", "3"
 		for _, port := range answer["spec"].(object)["ports"].([]any) {
 			port.(object)["nodePort"] = 31000
 		}

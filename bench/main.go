@@ -168,7 +168,7 @@ func (b *bench) kubevaliInCluster() supervisor {
 	s := b.kubevali()
 	s.argv = func(node []string) ([]string, error) {
 		config, err := b.writeConfig(node, "", inCluster)
-		return []string{s.binary, "--config", config}, err
+		return b.cluster.inPod([]string{s.binary, "--config", config}), err
 	}
 	return s
 }
@@ -196,7 +196,7 @@ func build(ctx context.Context, output, pkg string) error {
 // command is a run of argv with what kubevali needs around it, that ends with ctx at the latest.
 func (b *bench) command(ctx context.Context, argv []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "POD_NAME=bench-0", "POD_NAMESPACE=bench", "KUBECONFIG="+b.cluster.kubeconfig, "SSL_CERT_FILE="+b.checks.certificate)
+	cmd.Env = append(append(os.Environ(), b.cluster.env...), "POD_NAME=bench-0", "POD_NAMESPACE=bench", "SSL_CERT_FILE="+b.checks.certificate)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
 	return cmd

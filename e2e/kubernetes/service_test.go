@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+// chosenPort leaves the node port to the cluster.
+var chosenPort = []edit{
+	{"{{ add 30303 .Index }}", `{{ .Service.NodePort "p2p" }}`},
+	{`nodePort: '{{ include "p2pPort" . }}'`, "port: 30303"},
+}
+
 // TestStatefulSetOwnsService leaves the node port to the cluster. It must stay the same when the pod is replaced, and the
 // Service must go with the StatefulSet.
 func TestStatefulSetOwnsService(t *testing.T) {
@@ -17,12 +23,8 @@ func TestStatefulSetOwnsService(t *testing.T) {
 	g := newGeths(t, "owner")
 	g.deploy(t, change{
 		replicas: 1,
-		config: []edit{
-			{"owner: Pod", "owner: StatefulSet"},
-			{"{{ add 30303 .Index }}", `{{ .Service.NodePort "p2p" }}`},
-			{`nodePort: '{{ include "p2pPort" . }}'`, "port: 30303"},
-		},
-		patches: []patch{faster},
+		config:   append([]edit{{"owner: Pod", "owner: StatefulSet"}}, chosenPort...),
+		patches:  []patch{faster},
 	})
 	g.awaitReady(t)
 	id := g.identities(t, 1)[0]
@@ -104,17 +106,18 @@ func TestRights(t *testing.T) {
 		role           string // the kind
 		rule           int    // which of the role's rules has the verb
 		others         string // in the rule; RBAC wants one verb at least
+		config         []edit
 	}{
-		{"get", "nodes", "ClusterRole", 0, `["list"]`},
-		{"get", "pods", "Role", 0, `["list"]`},
-		{"get", "services", "Role", 1, `["create", "patch"]`},
-		{"create", "services", "Role", 1, `["get", "patch"]`},
-		{"patch", "services", "Role", 1, `["get", "create"]`},
+		{"get", "nodes", "ClusterRole", 0, `["list"]`, nil},
+		{"get", "pods", "Role", 0, `["list"]`, nil},
+		{"get", "services", "Role", 1, `["create", "patch"]`, nil},
+		{"create", "services", "Role", 1, `["get", "patch"]`, nil},
+		{"patch", "services", "Role", 1, `["get", "create"]`, chosenPort}, // whose target port is known only then
 	} {
 		t.Run(c.verb+" "+c.resource, func(t *testing.T) {
 			t.Parallel()
 			g := newGeths(t, "rights")
-			g.deploy(t, change{replicas: 1, patches: []patch{{c.role,
+			g.deploy(t, change{replicas: 1, config: c.config, patches: []patch{{c.role,
 				fmt.Sprintf(`[{"op": "replace", "path": "/rules/%d/verbs", "value": %s}]`, c.rule, c.others)}}})
 			log := g.awaitLog(t, g.name(0), " may not ")
 			who := fmt.Sprintf("the service account system:serviceaccount:%s:%s", g.namespace, statefulSet)

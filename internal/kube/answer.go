@@ -9,59 +9,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// status is the API's word for what did not work (metav1.Status).
-type status struct {
-	Kind    string `json:"kind"`
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
-	Details struct {
-		RetryAfterSeconds int `json:"retryAfterSeconds"`
-	} `json:"details"`
-}
-
-func (r request) error(message string) *Error {
-	return &Error{Verb: r.verb, Resource: r.resource, Namespace: r.namespace, Name: r.name, Message: message}
-}
-
-// failed is a request that was not sent.
-func (r request) failed(err error) *Error {
-	e := r.error(err.Error())
-	e.Remedy, e.err = Hint(err), err
-	return e
-}
-
-// ended is a request that the caller's context ended. last is what stood in its way.
-func (r request) ended(ctx context.Context, last *Error) *Error {
-	if !last.temporary || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return r.cancelled(ctx)
-	}
-	e := *last // what stood in the way says more than that time was up
-	e.err = ctx.Err()
-	return &e
-}
-
-// cancelled is a request that the caller's context keeps from being sent.
-func (r request) cancelled(ctx context.Context) *Error {
-	e := r.error("given up: " + ctx.Err().Error())
-	e.err = ctx.Err()
-	e.temporary = errors.Is(e.err, context.DeadlineExceeded)
-	return e
-}
-
-// after adds for how long a request was tried.
-func (e *Error) after(d time.Duration) *Error {
-	if d < time.Second {
-		return e
-	}
-	tried := *e
-	tried.Message += fmt.Sprintf(" (tried for %s)", d.Round(time.Second))
-	return &tried
-}
+const (
+	// maxRetryAfter bounds what an answer can ask for.
+	maxRetryAfter = time.Minute
+	checkServer   = "see what sets KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT: the kubelet does, unless the pod's spec has others"
+)
 
 // judge turns an answer other than 200 and 201 into an error.
 func (c *Client) judge(r request, resp *http.Response, body io.Reader) *Error {
@@ -70,30 +28,20 @@ func (c *Client) judge(r request, resp *http.Response, body io.Reader) *Error {
 		s = status{}
 	}
 	_, _ = io.Copy(io.Discard, body)
-	e := r.error(explain(s.Message))
-	e.Code, e.Reason = resp.StatusCode, s.Reason
+	e := r.refusal(resp.StatusCode, s)
 	if e.Message == "" {
 		e.Message = strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
 	}
 	switch code := resp.StatusCode; {
 	case code >= 300 && code < 400:
 		e.Message = "the API server at " + c.cluster.Server() + " answers with a redirect, which is not followed"
-		e.Remedy = "check the server's address (" + c.cluster.source + ")"
+		e.Remedy = checkServer
 	case code == http.StatusUnauthorized:
-		e.Message = "the API server at " + c.cluster.Server() + " does not accept the credentials of " + c.cluster.source
-		e.Remedy = c.credentialsHint()
-	case code == http.StatusForbidden:
-		c.forbidden(r, e, s.Message)
-	case code == http.StatusNotFound:
-		if !strings.HasPrefix(s.Message, "namespaces ") {
-			e.Message, e.Remedy = "it does not exist", c.cluster.missingHint(r.resource)
-		}
-		if s.Reason == "" {
-			e.Message = c.cluster.Server() + " does not answer as a Kubernetes API server does (404)"
-			e.Remedy = "check the server's address (" + c.cluster.source + ")"
-		}
-	case code == http.StatusUnprocessableEntity:
-		e.Remedy = invalidHint(s.Message)
+		e.Message = "the API server at " + c.cluster.Server() + " does not accept the credentials of " + account
+		e.Remedy = "see whether the ServiceAccount still exists; after it was deleted and created again, its pods need a restart"
+	case code == http.StatusNotFound && s.Reason == "":
+		e.Message = c.cluster.Server() + " does not answer as a Kubernetes API server does (404)"
+		e.Remedy = checkServer
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests,
 		code == http.StatusInternalServerError, code == http.StatusBadGateway,
 		code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
@@ -116,32 +64,34 @@ func retryAfter(resp *http.Response, s status) time.Duration {
 // unreadable is a success whose body cannot be read.
 func (c *Client) unreadable(r request, resp *http.Response, body *io.LimitedReader, err error) *Error {
 	e := r.error(c.cluster.Server() + " does not answer as a Kubernetes API server does")
-	e.Code, e.Remedy = resp.StatusCode, "check the server's address ("+c.cluster.source+")"
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
+	e.Code, e.Remedy = resp.StatusCode, checkServer
 	switch {
 	case body.N <= 0:
-		e.Message, e.Remedy = fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20), ""
-	case !errors.As(err, &syntax) && !errors.As(err, &wrong):
+		e.Message, e.Remedy = tooLarge, ""
+	case !isShape(err):
 		e.Message, e.Remedy, e.temporary = "the answer broke off: "+describe(err), "", true
 	}
 	return e
 }
 
+var tooLarge = fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20)
+
+// isShape says whether an error in decoding is about what the text is, and not about where it ends.
+func isShape(err error) bool {
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &wrong)
+}
+
 // unreachable is a request without an answer.
 func (c *Client) unreachable(r request, err error) *Error {
 	e := r.error(fmt.Sprintf("no answer from the Kubernetes API at %s: %s", c.cluster.Server(), describe(err)))
+	e.Remedy = "see whether the API server is up, and whether a NetworkPolicy keeps the pod from " + c.cluster.server.Host
 	e.temporary = true
 	var certificate *tls.CertificateVerificationError
 	var noTLS tls.RecordHeaderError
-	switch {
-	case errors.As(err, &certificate), errors.As(err, &noTLS):
-		e.temporary = false
-		e.Remedy = "check the server's address and its certificate-authority (" + c.cluster.source + ")"
-	case c.cluster.account:
-		e.Remedy = "see whether the API server is up, and whether a NetworkPolicy keeps the pod from " + c.cluster.server.Host
-	default:
-		e.Remedy = "see whether kubectl reaches it (" + c.cluster.source + ")"
+	if errors.As(err, &certificate) || errors.As(err, &noTLS) {
+		e.Remedy, e.temporary = "see whether "+filepath.Join(c.cluster.accountDir, rootsFile)+" is this cluster's; "+checkServer, false
 	}
 	return e
 }
@@ -157,8 +107,6 @@ func describe(err error) string {
 		return "no such host: " + dns.Name
 	case errors.As(err, &dns):
 		return "the look-up of " + dns.Name + " failed"
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return "the proxy: " + op.Err.Error()
 	case errors.As(err, &op) && op.Timeout():
 		return "no connection in time"
 	case errors.As(err, &op):

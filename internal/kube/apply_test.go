@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,13 +15,13 @@ import (
 const (
 	getPod     = "get pods"
 	getService = "get services"
-	apply      = "patch services application/apply-patch+yaml"
-	jsonPatch  = "patch services application/json-patch+json"
+	create     = "post services"
+	patch      = "patch services"
 )
 
 func spec(ports ...kube.ServicePort) kube.ServiceSpec {
 	return kube.ServiceSpec{
-		Namespace: "chains", Name: "geth-0", Pod: "geth-0", Ports: ports,
+		Namespace: "chains", Name: "geth-0", Ports: ports,
 		Owner: kube.OwnedByPod, ExternalTrafficPolicy: "Local",
 	}
 }
@@ -52,12 +51,12 @@ func TestApplyManifest(t *testing.T) {
 	}); !reflect.DeepEqual(svc, want) {
 		t.Errorf("%+v\nwant %+v", svc, want)
 	}
-	checkRequests(t, f, getPod, getService, apply)
+	checkRequests(t, f, getPod, getService, create)
 	got := f.services["geth-0"].object
 	metadata, spec := got["metadata"].(object), got["spec"].(object)
 	for _, check := range []struct{ got, want any }{
 		{metadata["labels"], object{"app.kubernetes.io/managed-by": "kubevali", "chain": "x"}},
-		{metadata["annotations"], object{"kubeva.li/managed-by": "kubevali", "a/b": "c"}},
+		{metadata["annotations"], object{"kubeva.li/managed-by": "kubevali", "a/b": "c", "kubeva.li/described": `{"labels":["chain"],"annotations":["a/b"]}`}},
 		{metadata["ownerReferences"], []any{object{"apiVersion": "v1", "kind": "Pod", "name": "geth-0", "uid": "uid-of-geth-0"}}},
 		{spec["selector"], object{"statefulset.kubernetes.io/pod-name": "geth-0"}},
 		{spec["publishNotReadyAddresses"], true},
@@ -69,11 +68,11 @@ func TestApplyManifest(t *testing.T) {
 		}
 	}
 	mustApply(t, c, s, kube.Unchanged)
-	checkRequests(t, f, getPod, getService, apply)
+	checkRequests(t, f, getPod, getService, patch)
 }
 
 func TestApplyOwner(t *testing.T) {
-	for owner, want := range map[kube.Ownership]any{
+	for owner, want := range map[string]any{
 		kube.OwnedByStatefulSet: []any{object{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "geth", "uid": "2"}},
 		kube.OwnedByNone:        nil,
 		"":                      nil,
@@ -103,40 +102,40 @@ func TestApplyPorts(t *testing.T) {
 			name:    "chosen by the cluster",
 			wanted:  []kube.ServicePort{port("p2p", "TCP", 30303, 0, 0)},
 			want:    []kube.ServicePort{port("p2p", "TCP", 30303, 30001, 30001)},
-			outcome: kube.Created, asked: []string{getService, apply, apply},
+			outcome: kube.Created, asked: []string{getService, create, patch},
 		},
 		{
 			name:    "one choice for both protocols",
 			wanted:  []kube.ServicePort{port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0)},
 			want:    []kube.ServicePort{port("p2p", "TCP", 30303, 30001, 30001), port("p2p-udp", "UDP", 30303, 30001, 30001)},
-			outcome: kube.Created, asked: []string{getService, apply, apply},
+			outcome: kube.Created, asked: []string{getService, create, patch},
 		},
 		{
 			name:    "the choice of the port that is there holds for the other protocol",
 			live:    []object{{"name": "old", "port": 30303, "protocol": "TCP", "nodePort": 30999, "targetPort": 30999}},
 			wanted:  []kube.ServicePort{port("p2p-udp", "UDP", 30303, 0, 0), port("p2p", "TCP", 30303, 0, 0)},
 			want:    []kube.ServicePort{port("p2p-udp", "UDP", 30303, 30999, 30999), port("p2p", "TCP", 30303, 30999, 30999)},
-			outcome: kube.Updated, asked: []string{getService, apply},
+			outcome: kube.Updated, asked: []string{getService, patch},
 		},
 		{
 			name:    "target port of its own",
 			wanted:  []kube.ServicePort{port("rpc", "TCP", 80, 0, 8545)},
 			want:    []kube.ServicePort{port("rpc", "TCP", 80, 30001, 8545)},
-			outcome: kube.Created, asked: []string{getService, apply, apply},
+			outcome: kube.Created, asked: []string{getService, create},
 		},
 		{
 			name:    "as v0.4 made it, and still wanted",
 			live:    []object{{"name": "p2p", "port": 30333, "protocol": "TCP", "nodePort": 31000, "targetPort": 31000}},
 			wanted:  []kube.ServicePort{port("p2p", "TCP", 30333, 31000, 0)},
 			want:    []kube.ServicePort{port("p2p", "TCP", 30333, 31000, 31000)},
-			outcome: kube.Updated, asked: []string{getService, apply},
+			outcome: kube.Updated, asked: []string{getService, patch},
 		},
 		{
 			name:    "as v0.4 made it, with another port of that name wanted",
 			live:    []object{{"name": "p2p", "port": 30333, "protocol": "TCP", "nodePort": 31000, "targetPort": 31000}},
 			wanted:  []kube.ServicePort{port("p2p", "TCP", 31000, 31000, 0)},
 			want:    []kube.ServicePort{port("p2p", "TCP", 31000, 31000, 31000)},
-			outcome: kube.Updated, asked: []string{getService, jsonPatch, apply},
+			outcome: kube.Updated, asked: []string{getService, patch},
 		},
 		{
 			name: "one port stays, one goes",
@@ -146,7 +145,7 @@ func TestApplyPorts(t *testing.T) {
 			},
 			wanted:  []kube.ServicePort{port("p2p", "TCP", 1, 0, 7), port("old", "TCP", 3, 31001, 8)},
 			want:    []kube.ServicePort{port("p2p", "TCP", 1, 31000, 7), port("old", "TCP", 3, 31001, 8)},
-			outcome: kube.Updated, asked: []string{getService, jsonPatch, apply},
+			outcome: kube.Updated, asked: []string{getService, patch},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -178,7 +177,7 @@ func TestApplyLoadBalancer(t *testing.T) {
 	if got := []int{svc.Ports[0].TargetPort, svc.Ports[1].TargetPort}; !slices.Equal(got, []int{30303, 8545}) {
 		t.Errorf("target ports %v", got)
 	}
-	checkRequests(t, f, getPod, getService, apply)
+	checkRequests(t, f, getPod, getService, create)
 	if got := f.services["geth-0"].object["spec"].(object)["loadBalancerClass"]; got != "example.com/lb" {
 		t.Errorf("loadBalancerClass %v", got)
 	}
@@ -207,19 +206,40 @@ func TestApplyForeign(t *testing.T) {
 
 // A Service that appears after the look for it belongs to whoever made it.
 func TestApplyAppears(t *testing.T) {
-	f := newFakeAPI()
-	f.addPod("geth-0")
-	f.before = func(request string) {
-		if request == apply && f.services["geth-0"] == nil {
-			f.addService("geth-0", nil, object{"name": "theirs", "port": 80, "protocol": "TCP"})
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeAPI()
+		f.addPod("geth-0")
+		f.before = func(request string) {
+			if request == create {
+				f.addService("geth-0", nil, object{"name": "theirs", "port": 80, "protocol": "TCP"})
+			}
 		}
-	}
-	c := inlineClient(t, f, kube.Options{})
-	svc := mustApply(t, c, spec(port("p2p", "TCP", 30303, 30303, 0)), kube.Foreign)
-	if svc.Managed || !slices.Equal(svc.Ports, []kube.ServicePort{port("theirs", "TCP", 80, 0, 0)}) {
-		t.Errorf("%+v", svc)
-	}
-	checkRequests(t, f, getPod, getService, apply, getService)
+		c := inlineClient(t, f, kube.Options{})
+		svc := mustApply(t, c, spec(port("p2p", "TCP", 30303, 30303, 0)), kube.Foreign)
+		if svc.Managed || !slices.Equal(svc.Ports, []kube.ServicePort{port("theirs", "TCP", 80, 0, 0)}) {
+			t.Errorf("%+v", svc)
+		}
+		checkRequests(t, f, getPod, getService, create, getService)
+	})
+}
+
+// A Service that disappears after the look at it is made anew.
+func TestApplyDisappears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeAPI()
+		f.addPod("geth-0")
+		c := inlineClient(t, f, kube.Options{})
+		s := spec(port("p2p", "TCP", 30303, 30303, 0))
+		mustApply(t, c, s, kube.Created)
+		f.take()
+		f.before = func(request string) {
+			if request == patch {
+				delete(f.services, "geth-0")
+			}
+		}
+		mustApply(t, c, s, kube.Created)
+		checkRequests(t, f, getPod, getService, patch, getService, create)
+	})
 }
 
 func TestApplyConflict(t *testing.T) {
@@ -232,14 +252,14 @@ func TestApplyConflict(t *testing.T) {
 		f.take()
 		left := 2
 		f.before = func(request string) { // something else changes it after it was looked at
-			if left > 0 && request == apply {
+			if left > 0 && request == patch {
 				left--
 				f.services["geth-0"].revision++
 			}
 		}
 		s.ExternalTrafficPolicy = "Cluster"
 		mustApply(t, c, s, kube.Updated)
-		checkRequests(t, f, getPod, getService, apply, getService, apply, getService, apply)
+		checkRequests(t, f, getPod, getService, patch, getService, patch, getService, patch)
 
 		left = 1000
 		_, _, err := c.Apply(t.Context(), s)
@@ -296,32 +316,30 @@ func TestApplyRefuses(t *testing.T) {
 	f.addPod("other-0")
 	f.pods["other-0"]["metadata"].(object)["labels"] = object{"app": "x"}
 	for _, tc := range []struct {
-		name          string
-		change        func(*kube.ServiceSpec)
-		message, hint string
+		name                   string
+		change                 func(*kube.ServiceSpec)
+		message, remedy, field string
 	}{
-		{"no label", func(s *kube.ServiceSpec) { s.Pod = "other-0" },
-			`the pod "other-0" has no label statefulset.kubernetes.io/pod-name: other-0, so the Service would lead nowhere`, "StatefulSet"},
-		{"no controller", func(s *kube.ServiceSpec) { s.Pod, s.Owner = "alone-0", kube.OwnedByStatefulSet },
-			`the pod "alone-0" belongs to no StatefulSet`, "nodeService.owner"},
-		{"no pod", func(s *kube.ServiceSpec) { s.Pod = "nobody-0" },
-			`cannot get pod "chains/nobody-0": it does not exist`, "--pod"},
-		{"one port twice", func(s *kube.ServiceSpec) {
-			s.Ports = []kube.ServicePort{port("a", "TCP", 80, 0, 0), port("b", "TCP", 80, 0, 0)}
-		}, "the port 80/TCP is there twice", ""},
+		{"no label", func(s *kube.ServiceSpec) { s.Name = "other-0" },
+			`the pod "other-0" has no label statefulset.kubernetes.io/pod-name: other-0, so the Service would lead nowhere`, "StatefulSet", "spec.selector"},
+		{"no controller", func(s *kube.ServiceSpec) { s.Name, s.Owner = "alone-0", kube.OwnedByStatefulSet },
+			`the pod "alone-0" belongs to no StatefulSet`, "let the Service go with the pod", "metadata.ownerReferences"},
+		{"no pod", func(s *kube.ServiceSpec) { s.Name = "nobody-0" },
+			`cannot get pod "chains/nobody-0": it does not exist`, "", ""},
 		{"one name twice", func(s *kube.ServiceSpec) {
 			s.Ports = []kube.ServicePort{port("a", "TCP", 80, 0, 0), port("a", "TCP", 81, 0, 0)}
-		}, `cannot patch service "chains/geth-0": spec.ports[1].name: Duplicate value: "a"`, "nodeService.ports"},
+		}, `cannot create service "chains/geth-0": spec.ports[1].name: Duplicate value: "a"`, "", "spec.ports[1].name"},
 		{"not a name", func(s *kube.ServiceSpec) { s.Name = "../../nodes" },
-			`cannot get service "chains/../../nodes": that is not a name`, ""},
+			`cannot get pod "chains/../../nodes": that is not a name`, "", "metadata.name"},
 		{"no namespace", func(s *kube.ServiceSpec) { s.Namespace = "" },
-			`that is not a namespace`, "--namespace"},
+			`that is not a namespace`, "", "metadata.namespace"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := spec(port("p2p", "TCP", 30303, 30303, 0))
 			tc.change(&s)
 			_, _, err := inlineClient(t, f, kube.Options{}).Apply(t.Context(), s)
-			checkError(t, err, tc.message, tc.hint)
+			checkError(t, err, tc.message, tc.remedy)
+			checkField(t, err, tc.field)
 			if len(f.services) > 0 {
 				t.Error("there is a Service")
 			}
@@ -329,12 +347,92 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-func TestOutcomeString(t *testing.T) {
-	var words []string
-	for _, o := range []kube.Outcome{kube.Unchanged, kube.Created, kube.Updated, kube.Foreign} {
-		words = append(words, o.String())
+// What others set elsewhere stays; what Apply brought goes when it is not described any more.
+func TestApplyLeavesToOthers(t *testing.T) {
+	f := newFakeAPI()
+	f.addPod("geth-0")
+	f.addService("geth-0", object{"theirs/one": "1"}, object{"name": "p2p", "port": 80, "protocol": "TCP"})
+	c := inlineClient(t, f, kube.Options{})
+	s := spec(port("p2p", "TCP", 30303, 30303, 0))
+	s.ForceUpdate, s.Labels, s.Annotations = true, map[string]string{"chain": "x", "b": "y"}, map[string]string{"a/b": "c"}
+	check := func(labels, annotations object) {
+		t.Helper()
+		metadata, spec := f.services["geth-0"].object["metadata"].(object), f.services["geth-0"].object["spec"].(object)
+		for _, check := range []struct{ got, want any }{
+			{metadata["labels"], labels},
+			{metadata["annotations"], annotations},
+			{metadata["ownerReferences"], []any{object{"apiVersion": "v1", "kind": "Pod", "name": "geth-0", "uid": "uid-of-geth-0"}}},
+			{spec["selector"], object{"statefulset.kubernetes.io/pod-name": "geth-0"}},
+			{spec["sessionAffinity"], "ClientIP"},
+		} {
+			if !reflect.DeepEqual(check.got, check.want) {
+				t.Errorf("%v\nwant %v", check.got, check.want)
+			}
+		}
 	}
-	if got := strings.Join(words, " "); got != "unchanged created updated foreign" {
-		t.Error(got)
+	mustApply(t, c, s, kube.Updated)
+	check(object{"team": "a", "app.kubernetes.io/managed-by": "kubevali", "chain": "x", "b": "y"},
+		object{"theirs/one": "1", "kubeva.li/managed-by": "kubevali", "a/b": "c", "kubeva.li/described": `{"labels":["b","chain"],"annotations":["a/b"]}`})
+	mustApply(t, c, s, kube.Unchanged)
+	s.Labels, s.Annotations = map[string]string{"b": "z"}, map[string]string{"d": "e"}
+	mustApply(t, c, s, kube.Updated)
+	check(object{"team": "a", "app.kubernetes.io/managed-by": "kubevali", "b": "z"},
+		object{"theirs/one": "1", "kubeva.li/managed-by": "kubevali", "d": "e", "kubeva.li/described": `{"labels":["b"],"annotations":["d"]}`})
+	s.Labels, s.Annotations = nil, nil
+	mustApply(t, c, s, kube.Updated)
+	check(object{"team": "a", "app.kubernetes.io/managed-by": "kubevali"}, object{"theirs/one": "1", "kubeva.li/managed-by": "kubevali"})
+	mustApply(t, c, s, kube.Unchanged)
+}
+
+// A refusal must not leave a Service behind that is half of what it was and half of what it should be.
+func TestApplyRefusedChangesNothing(t *testing.T) {
+	other := object{"name": "p2p", "port": 1, "protocol": "TCP", "nodePort": 31001, "targetPort": 31001}
+	for name, tc := range map[string]struct {
+		change                 func(*kube.ServiceSpec)
+		message, remedy, field string
+	}{
+		"node port taken": {func(s *kube.ServiceSpec) { s.Ports[0].NodePort = 31001 },
+			"spec.ports[0].nodePort: Invalid value: 31001: provided port is already allocated", "another Service, or another port", "spec.ports[0].nodePort"},
+		"label": {func(s *kube.ServiceSpec) { s.Labels = map[string]string{"chain": "main net"} },
+			`metadata.labels: Invalid value: "main net"`, "a label's value has at most 63", "metadata.labels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI()
+			f.addPod("geth-0")
+			f.addService("other-0", nil, other)
+			f.addService("geth-0", object{"kubeva.li/managed-by": "kubevali"},
+				object{"name": "p2p", "port": 30333, "protocol": "TCP", "nodePort": 31000, "targetPort": 31000})
+			before := f.services["geth-0"].text()
+			c := inlineClient(t, f, kube.Options{})
+			s := spec(port("p2p", "TCP", 31000, 31000, 0))
+			tc.change(&s)
+			for range 2 {
+				_, _, err := c.Apply(t.Context(), s)
+				checkError(t, err, tc.message, tc.remedy)
+				checkField(t, err, tc.field)
+				if after := f.services["geth-0"].text(); after != before {
+					t.Errorf("%s\nwas %s", after, before)
+				}
+			}
+			s = spec(port("p2p", "TCP", 31000, 31000, 0))
+			if svc := mustApply(t, c, s, kube.Updated); !slices.Equal(svc.Ports, []kube.ServicePort{port("p2p", "TCP", 31000, 31000, 31000)}) {
+				t.Errorf("%+v", svc.Ports)
+			}
+		})
+	}
+}
+
+// The node ports that a cluster chose for a load balancer stay, each its own.
+func TestApplyLoadBalancerKeepsNodePorts(t *testing.T) {
+	f := newFakeAPI()
+	f.addPod("geth-0")
+	f.addService("geth-0", object{"kubeva.li/managed-by": "kubevali"},
+		object{"name": "a", "port": 1, "protocol": "TCP", "nodePort": 31000, "targetPort": 1},
+		object{"name": "b", "port": 1, "protocol": "UDP", "nodePort": 31001, "targetPort": 1})
+	s := spec(port("p2p", "TCP", 1, 0, 0), port("p2p-udp", "UDP", 1, 0, 0))
+	s.Type = kube.LoadBalancer
+	svc := mustApply(t, inlineClient(t, f, kube.Options{}), s, kube.Updated)
+	if want := []kube.ServicePort{port("p2p", "TCP", 1, 31000, 1), port("p2p-udp", "UDP", 1, 31001, 1)}; !slices.Equal(svc.Ports, want) {
+		t.Errorf("%+v\nwant %+v", svc.Ports, want)
 	}
 }

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-const (
-	firstPoll = time.Second
-	maxPoll   = 5 * time.Second
+	"github.com/kubevali/kubevali/internal/backoff"
 )
 
 // AwaitAddress waits until the load balancer of a Service has an address and returns the first: an IP address, or a host
@@ -19,7 +16,7 @@ func (c *Client) AwaitAddress(ctx context.Context, namespace, name string, timeo
 	r := request{verb: "get", resource: "services", namespace: namespace, name: name}
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for poll := firstPoll; ; poll = min(2*poll, maxPoll) {
+	for polls := (backoff.Backoff{First: time.Second, Max: 5 * time.Second}); ; {
 		s, err := c.Service(waiting, namespace, name)
 		switch {
 		case err == nil && len(s.Ingress) > 0:
@@ -29,7 +26,7 @@ func (c *Client) AwaitAddress(ctx context.Context, namespace, name string, timeo
 		case err != nil && !temporary(err):
 			return "", err
 		}
-		if sleep(waiting, poll) == nil {
+		if sleep(waiting, polls.Next()) == nil {
 			continue
 		}
 		if ctx.Err() != nil {

@@ -20,12 +20,12 @@ func TestAwaitAddress(t *testing.T) {
 	none := loadBalancer("null")
 	away := answers(503, "")
 	for _, tc := range []struct {
-		name          string
-		steps         []http.HandlerFunc
-		want          string
-		atMost        time.Duration
-		message, hint string
-		temporary     bool
+		name            string
+		steps           []http.HandlerFunc
+		want            string
+		atMost          time.Duration
+		message, remedy string
+		temporary       bool
 	}{
 		{name: "there at once", steps: []http.HandlerFunc{loadBalancer(`[{"ip":"198.51.100.9"}]`)}, want: "198.51.100.9"},
 		{name: "later, with the API away in between", steps: []http.HandlerFunc{none, away, none, none, loadBalancer(`[{"ip":"2001:db8::9"}]`)},
@@ -35,7 +35,7 @@ func TestAwaitAddress(t *testing.T) {
 		{name: "address and host name", steps: []http.HandlerFunc{loadBalancer(`[{"hostname":"lb.example.com","ip":"198.51.100.9"}]`)},
 			want: "198.51.100.9"},
 		{name: "never", steps: []http.HandlerFunc{none}, atMost: 5 * time.Minute,
-			message: `cannot get service "chains/geth-0": its load balancer has no address after 5m0s`, hint: "kubectl describe service",
+			message: `cannot get service "chains/geth-0": its load balancer has no address after 5m0s`, remedy: "kubectl describe service",
 			temporary: true},
 		{name: "the API is away for good", steps: []http.HandlerFunc{none, away}, atMost: 5 * time.Minute,
 			message: "503 Service Unavailable", temporary: true},
@@ -53,7 +53,7 @@ func TestAwaitAddress(t *testing.T) {
 					t.Errorf("it took %v, want at most %v", took, tc.atMost)
 				}
 				if tc.message != "" {
-					checkError(t, err, tc.message, tc.hint)
+					checkError(t, err, tc.message, tc.remedy)
 					if e := (*kube.Error)(nil); !errors.As(err, &e) || e.Temporary() != tc.temporary {
 						t.Errorf("temporary, or not: %#v", err)
 					}

@@ -1,9 +1,21 @@
+// Package kube asks the Kubernetes API about the few things a node's pod needs: where its node can be reached, and a
+// Service of its own that makes it reachable.
+//
+// Inside a pod a Client asks, as the pod's service account; it puts up with an API server that is away for a while, and it
+// alone changes something, the pod's Service. At a desk Kubectl asks, through the operator's own kubectl. What goes wrong is
+// said in the operator's terms, with the rule or field that is missing.
+//
+// It is no general client: it knows pods (get), nodes (get, list) and services (get, create, patch), JSON and HTTP/1.1,
+// and no watches. It renders nothing and decides nothing about the node.
+//
+// Invariants: nothing is sent before the first look-up; every request has a deadline and every answer a size limit; a
+// Service that something else made is not touched without being told to, and none is left half changed when the API
+// refuses a change; credentials never reach logs or errors.
 package kube
 
 import (
+	"cmp"
 	"crypto/tls"
-	"crypto/x509"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -32,89 +44,54 @@ type Options struct {
 	Patience time.Duration
 	// Log is told, once per outage, that a call waits and why, and that it goes on. Nil: nobody is told.
 	Log func(format string, args ...any)
-	// Stderr is where credential plugins of a kubeconfig write their complaints. Nil: nowhere.
-	Stderr io.Writer
 	// Transport replaces the client's own connections. Nil: HTTP/1.1 with the cluster's certificates.
 	Transport http.RoundTripper
 }
 
-// Client asks the API server. It is safe for concurrent use.
+// Client asks the API server of the pod that this process runs in. It is safe for concurrent use.
 type Client struct {
-	cluster     *Cluster
-	options     Options
-	credentials *credentials
-	transport   http.RoundTripper
+	reader
+	cluster   Cluster
+	options   Options
+	transport http.RoundTripper
 
 	mu     sync.Mutex // guards what follows, and keeps what is said about it in order
 	outage bool       // whether somebody was told that a call waits
 	away   time.Time  // when the API server was last seen to be away
 }
 
-// NewClient returns a client. It sends nothing and runs no plugin. An error is a *ConfigError about the certificates.
-func NewClient(c *Cluster, o Options) (*Client, error) {
-	client := &Client{
-		cluster:     c,
-		options:     o,
-		credentials: &credentials{cluster: c, stderr: o.Stderr},
-		transport:   o.Transport,
-	}
-	if o.UserAgent == "" {
-		client.options.UserAgent = "kubevali"
-	}
+// NewClient returns a client. It sends nothing. An error says what is wrong with the cluster's root certificates.
+func NewClient(c Cluster, o Options) (*Client, error) {
+	client := &Client{cluster: c, options: o, transport: o.Transport}
+	client.reader = reader{client.do}
+	client.options.UserAgent = cmp.Or(o.UserAgent, manager)
 	if o.Log == nil {
 		client.options.Log = func(string, ...any) {}
 	}
 	if client.transport == nil {
-		config, err := client.tlsConfig()
+		roots, err := c.roots()
 		if err != nil {
 			return nil, err
 		}
-		client.transport = newTransport(c, config)
+		client.transport = newTransport(&tls.Config{RootCAs: roots})
 	}
 	return client, nil
 }
 
-func newTransport(c *Cluster, config *tls.Config) *http.Transport {
+// newTransport makes its connections itself, whatever proxy there is for others: the API server is in the pod's own
+// cluster.
+func newTransport(config *tls.Config) *http.Transport {
 	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:        config,
-		DisableCompression:     true,            // unpacking needs more memory than an answer
-		DisableKeepAlives:      c.plugin != nil, // a connection goes on with the certificate it began with
+		DisableCompression:     true, // unpacking needs more memory than an answer
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	if c.proxy != nil {
-		t.Proxy = http.ProxyURL(c.proxy)
-	}
 	return t
-}
-
-func (c *Client) tlsConfig() (*tls.Config, error) {
-	wrong := func(message string) (*tls.Config, error) {
-		return nil, &ConfigError{Source: c.cluster.source, Message: message}
-	}
-	config := &tls.Config{ServerName: c.cluster.serverName, InsecureSkipVerify: c.cluster.insecure}
-	if c.cluster.roots != nil {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(c.cluster.roots) {
-			return wrong("the certificate authority is not a certificate in PEM")
-		}
-	}
-	if c.cluster.certificate != nil {
-		pair, err := tls.X509KeyPair(c.cluster.certificate, c.cluster.key)
-		if err != nil {
-			return wrong("client-certificate and client-key are not PEM, or do not belong together")
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	if c.cluster.plugin != nil {
-		config.GetClientCertificate = c.credentials.certificate
-	}
-	return config, nil
 }
 
 // Close drops the connections that wait for another request. The client can still be used after it.

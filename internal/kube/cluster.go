@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,110 +11,79 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
-	// serviceAccountDir is where the kubelet mounts a service account's token and the cluster's root certificates.
-	serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
-	serviceAccount    = "the pod's service account"
-	// maxFile bounds every file that describes a cluster, in bytes.
-	maxFile = 1 << 20
+	// AccountDir is where the kubelet mounts a pod's service account: its token and the cluster's root certificates.
+	AccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
+	// maxFile bounds both files, in bytes.
+	maxFile   = 1 << 20
+	rootsFile = "ca.crt"
+	tokenFile = "token"
+	account   = "the pod's service account"
 )
 
-// ErrNoCluster says that nothing describes a cluster here: no service account, no kubeconfig.
-var ErrNoCluster = errors.New("no Kubernetes cluster at hand: neither a pod's service account nor a kubeconfig")
-
-// noKubeconfig is ErrNoCluster where KUBECONFIG names files, none of which exists.
-type noKubeconfig struct{ files []string }
-
-func (e *noKubeconfig) Error() string {
-	verb := "does"
-	if len(e.files) > 1 {
-		verb = "do"
-	}
-	return fmt.Sprintf("no Kubernetes cluster at hand: KUBECONFIG names %s, which %s not exist", strings.Join(e.files, " and "), verb)
-}
-
-func (e *noKubeconfig) Is(target error) bool { return target == ErrNoCluster }
-
-// Cluster is where an API server is, and how this process shows it who it is.
-type Cluster struct {
-	source  string
-	account bool // source is the pod's service account
-	inPod   bool // this process runs in a pod, whatever the source
-	server  *url.URL
-
-	roots      []byte // PEM; nil: the system's
-	insecure   bool
-	serverName string
-	proxy      *url.URL // nil: what HTTPS_PROXY and NO_PROXY say
-
-	certificate, key   []byte // PEM
-	token, tokenFile   string
-	username, password string
-	plugin             *pluginConfig
-}
-
-// Locate finds the cluster: the pod's service account, else the files that KUBECONFIG lists, else ~/.kube/config.
-// environ looks an environment variable up, as os.Getenv does. With nothing found errors.Is says of the error that
-// it is ErrNoCluster; with something found that cannot be used it is a *ConfigError that says what.
-func Locate(environ func(name string) string) (*Cluster, error) {
-	return locate(environ, serviceAccountDir)
-}
-
-func locate(environ func(name string) string, accountDir string) (*Cluster, error) {
-	host, port := environ("KUBERNETES_SERVICE_HOST"), environ("KUBERNETES_SERVICE_PORT")
-	if host == "" || port == "" {
-		return fromKubeconfig(environ)
-	}
-	c, err := inCluster(net.JoinHostPort(host, port), accountDir)
-	if errors.Is(err, fs.ErrNotExist) && environ("KUBECONFIG") != "" {
-		c, err = fromKubeconfig(environ) // a pod that was given a kubeconfig in place of its token
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.inPod = true
-	return c, nil
-}
-
-// inCluster describes the cluster that the pod runs in.
+// Cluster is the cluster of the pod that this process runs in, and the service account as which it asks there.
 // https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-func inCluster(address, accountDir string) (*Cluster, error) {
-	c := &Cluster{
-		source:    serviceAccount,
-		account:   true,
-		server:    &url.URL{Scheme: "https", Host: address},
-		tokenFile: filepath.Join(accountDir, "token"),
-	}
-	if _, err := readToken(c.tokenFile); err != nil {
-		failure := &ConfigError{Source: serviceAccount, Message: err.Error(), err: err}
-		if errors.Is(err, fs.ErrNotExist) {
-			failure.Message = "the pod has no token (" + c.tokenFile + ")"
-			failure.Remedy = "remove automountServiceAccountToken: false from the pod's spec and from its ServiceAccount"
-		}
-		return nil, failure
-	}
-	roots, err := readFile(filepath.Join(accountDir, "ca.crt"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &ConfigError{Source: serviceAccount, Message: err.Error(), err: err}
-	}
-	c.roots = roots
-	return c, nil
+type Cluster struct {
+	server     url.URL
+	accountDir string
 }
 
-// Source says where the description was found: "the pod's service account" or "kubeconfig PATH, context NAME".
-func (c *Cluster) Source() string { return c.source }
+// InPod returns the cluster of the pod that this process runs in, and false where it runs in none. It looks at two
+// environment variables, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which the kubelet sets, and at no file.
+// accountDir is AccountDir, but for tests.
+func InPod(getenv func(name string) string, accountDir string) (Cluster, bool) {
+	host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
+	if host == "" || port == "" {
+		return Cluster{}, false
+	}
+	return Cluster{url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}, accountDir}, true
+}
 
 // Server is the API server's address, as https://10.96.0.1:443.
-func (c *Cluster) Server() string { return c.server.Redacted() }
+func (c Cluster) Server() string { return c.server.String() }
 
-// String returns Source, so that no way of printing a Cluster shows its credentials.
-func (c *Cluster) String() string { return c.source }
+// roots are what the API server's certificate is checked against; nil: the system's.
+func (c Cluster) roots() (*x509.CertPool, error) {
+	path := filepath.Join(c.accountDir, rootsFile)
+	data, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if err == nil && !pool.AppendCertsFromPEM(data) {
+		err = fmt.Errorf("%s is not a certificate in PEM", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", account, err)
+	}
+	return pool, nil
+}
 
-// GoString returns Source, see String.
-func (c *Cluster) GoString() string { return c.source }
+// token reads the bearer token, which is one line of printable ASCII (RFC 6750, section 2.1). It is read anew for each
+// request: the kubelet replaces it about every hour.
+func (c Cluster) token() (string, error) {
+	path := filepath.Join(c.accountDir, tokenFile)
+	data, err := readFile(path)
+	token := bytes.TrimSpace(data)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", hint.New(account+": the pod has no token ("+path+")",
+			"remove automountServiceAccountToken: false from the pod's spec and from its ServiceAccount")
+	case err != nil:
+	case len(token) == 0:
+		err = fmt.Errorf("%s is empty", path)
+	case bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		err = fmt.Errorf("%s holds no token", path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", account, err)
+	}
+	return string(token), nil
+}
 
 // readFile reads a file of at most maxFile bytes.
 func readFile(path string) ([]byte, error) {
@@ -123,31 +93,8 @@ func readFile(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
-	}
-	return data, nil
-}
-
-// readToken reads a bearer token, which is one line of printable ASCII (RFC 6750, section 2.1).
-func readToken(path string) (string, error) {
-	data, err := readFile(path)
-	if err != nil {
-		return "", err
-	}
-	token := string(bytes.TrimSpace(data))
-	if token == "" {
-		return "", fmt.Errorf("%s is empty", path)
-	}
-	if !fitForHeader(token) {
-		return "", fmt.Errorf("%s holds no token", path)
-	}
-	return token, nil
-}
-
-func fitForHeader(token string) bool {
-	return strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	return data, err
 }

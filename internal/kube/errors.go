@@ -1,11 +1,17 @@
 package kube
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
+
+// ErrNoCluster says, of an error of Kubectl, that there is nothing to ask: no kubectl, or no cluster that it knows. Such an
+// error is no *Error.
+var ErrNoCluster = errors.New("no Kubernetes cluster at hand")
 
 // Error says which request did not work and why, in the operator's terms.
 type Error struct {
@@ -19,9 +25,12 @@ type Error struct {
 	Code int
 	// Reason is the API's own word for the kind of failure, as Forbidden or Invalid; "" without one.
 	Reason string
+	// Field is what is wrong with the object, where that can be told, as metadata.labels or spec.ports[0].nodePort.
+	// metadata.name and metadata.namespace are what was asked for, which cannot be names.
+	Field string
 	// Message is what is wrong, without the names above.
 	Message string
-	// Remedy is what to do about it, "" where there is nothing to say.
+	// Remedy is what to do about it, "" where there is nothing to say that could be said here.
 	Remedy string
 
 	temporary  bool
@@ -31,59 +40,61 @@ type Error struct {
 
 // Error returns one line, without the hint.
 func (e *Error) Error() string {
-	return fmt.Sprintf("cannot %s %s: %s", e.Verb, e.object(), e.Message)
+	object := e.Name
+	switch {
+	case e.Verb == "list":
+		return fmt.Sprintf("cannot list %s: %s", e.Resource, e.Message)
+	case e.Namespace != "":
+		object = e.Namespace + "/" + e.Name
+	}
+	return fmt.Sprintf("cannot %s %s %q: %s", e.Verb, strings.TrimSuffix(e.Resource, "s"), object, e.Message)
 }
 
 // Hint returns the remedy.
 func (e *Error) Hint() string { return e.Remedy }
 
-// Unwrap returns what ended the request from inside: a context's error or a *ConfigError. Nil for the API's answers.
+// Unwrap returns what ended the request from inside, as a context's error. Nil for the API's answers.
 func (e *Error) Unwrap() error { return e.err }
 
 // Temporary says that the same may work later: there was no answer, or one that says so, or time was up.
 func (e *Error) Temporary() bool { return e.temporary }
 
-func (e *Error) object() string {
-	switch {
-	case e.Verb == "list":
-		return e.Resource
-	case e.Namespace == "":
-		return fmt.Sprintf("%s %q", singular(e.Resource), e.Name)
-	}
-	return fmt.Sprintf("%s %q", singular(e.Resource), e.Namespace+"/"+e.Name)
-}
-
-// ConfigError says what is wrong with the description of a cluster.
-type ConfigError struct {
-	// Source is where the description is: a kubeconfig, or the pod's service account.
-	Source string
-	// Message is what is wrong with it.
-	Message string
-	// Remedy is what to do about it, "" where there is nothing to say.
-	Remedy string
-
-	err error
-}
-
-func (e *ConfigError) Error() string { return e.Source + ": " + e.Message }
-
-// Hint returns the remedy.
-func (e *ConfigError) Hint() string { return e.Remedy }
-
-// Unwrap returns the file system's or a context's error where one is the cause.
-func (e *ConfigError) Unwrap() error { return e.err }
-
 // NotFound says whether err is the API server's word that the object does not exist.
-func NotFound(err error) bool {
+func NotFound(err error) bool { return isCode(err, http.StatusNotFound) }
+
+func isCode(err error, code int) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Code == http.StatusNotFound
+	return errors.As(err, &e) && e.Code == code
 }
 
-// Hint returns what an error says to do, "" where it says nothing.
-func Hint(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
+func (r request) error(message string) *Error {
+	return &Error{Verb: r.verb, Resource: r.resource, Namespace: r.namespace, Name: r.name, Message: message}
+}
+
+// ended is a request that the caller's context ended. last is what stood in its way.
+func (r request) ended(ctx context.Context, last *Error) *Error {
+	if !last.temporary || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return r.cancelled(ctx)
 	}
-	return ""
+	e := *last // what stood in the way says more than that time was up
+	e.err = ctx.Err()
+	return &e
+}
+
+// cancelled is a request that the caller's context keeps from being sent.
+func (r request) cancelled(ctx context.Context) *Error {
+	e := r.error("given up: " + ctx.Err().Error())
+	e.err = ctx.Err()
+	e.temporary = errors.Is(e.err, context.DeadlineExceeded)
+	return e
+}
+
+// after adds for how long a request was tried.
+func (e *Error) after(d time.Duration) *Error {
+	if d < time.Second {
+		return e
+	}
+	tried := *e
+	tried.Message += fmt.Sprintf(" (tried for %s)", d.Round(time.Second))
+	return &tried
 }

@@ -1,18 +1,9 @@
 package kube
 
-import "net/http"
-
-// LocateWith is Locate with another folder for the service account's files.
-var LocateWith = locate
-
-// ParseKubeconfig reads one file's content as the file at path.
-func ParseKubeconfig(path string, data []byte) (*Cluster, error) {
-	m := newMerged()
-	if err := m.add(path, data); err != nil {
-		return nil, err
-	}
-	return m.cluster()
-}
+import (
+	"net/http"
+	"time"
+)
 
 // Before makes the client call f before each request.
 func (c *Client) Before(f func(*http.Request)) {
@@ -28,3 +19,6 @@ func (i intercepted) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.before(r)
 	return i.RoundTripper.RoundTrip(r)
 }
+
+// SetTimeout sets how long one run of kubectl may take.
+func (k *Kubectl) SetTimeout(d time.Duration) { k.timeout = d }

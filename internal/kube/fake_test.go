@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -28,62 +27,36 @@ func (i inline) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// inlineClient returns a client of a handler.
+// inlineClient returns a client of a handler, which is at https://10.96.0.1:443.
 func inlineClient(t *testing.T, h http.Handler, o kube.Options) *kube.Client {
 	t.Helper()
-	cluster, err := kube.ParseKubeconfig("/etc/kubeconfig", []byte(kubeconfigFor("https://api.example.com", "", `token: "s3cret-token"`)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	o.Transport = inline{h}
-	o.Log = withoutSecrets(t, o.Log)
-	client, err := kube.NewClient(cluster, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return newClient(t, inPod(t, "10.96.0.1:443", account(t, map[string]string{"token": "s3cret-token\n"})), o)
 }
 
-// kubeconfigFor is a kubeconfig with one context; cluster and user are lines of YAML to go into their entries.
-func kubeconfigFor(server, cluster, user string) string {
-	indent := func(lines string) string { return strings.ReplaceAll(lines, "\n", "\n    ") }
-	return fmt.Sprintf(`
-apiVersion: v1
-kind: Config
-current-context: c
-contexts:
-- name: c
-  context: {cluster: k, user: u}
-clusters:
-- name: k
-  cluster:
-    server: %s
-    %s
-users:
-- name: u
-  user:
-    %s
-`, server, indent(cluster), indent(user))
-}
-
-// answerStatus answers as the API does when it refuses.
+// answerStatus answers as the API does when it refuses. The message of Invalid begins with the field, after "is invalid: ".
 func answerStatus(w http.ResponseWriter, code int, reason, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]any{
+	status := map[string]any{
 		"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message,
-	})
+	}
+	if _, causes, ok := strings.Cut(message, "is invalid: "); ok {
+		field, _, _ := strings.Cut(strings.TrimPrefix(causes, "["), ": ")
+		status["details"] = object{"causes": []object{{"field": field}, {"field": "another"}}}
+	}
+	_ = json.NewEncoder(w).Encode(status)
 }
 
 type object = map[string]any
 
-// fakeAPI knows pods, and as much of Services and server-side apply as can be told from a real API server.
+// fakeAPI knows pods, and as much of Services and merge patches as can be told from a real API server.
 type fakeAPI struct {
 	mu       sync.Mutex
 	pods     map[string]object
 	services map[string]*fakeService
 	nextPort int
-	version  int // of the last write; the first is 2, as it is with etcd
+	version  int // of the last write
 	requests []string
 	// before is called before each request is answered.
 	before func(request string)
@@ -95,7 +68,7 @@ type fakeService struct {
 }
 
 func newFakeAPI() *fakeAPI {
-	return &fakeAPI{pods: map[string]object{}, services: map[string]*fakeService{}, nextPort: 30000, version: 1}
+	return &fakeAPI{pods: map[string]object{}, services: map[string]*fakeService{}, nextPort: 30000}
 }
 
 // addPod adds a pod of a StatefulSet.
@@ -117,22 +90,14 @@ func (f *fakeAPI) addPod(name string) {
 func (f *fakeAPI) addService(name string, annotations object, ports ...object) {
 	f.version++
 	kind := "ClusterIP"
-	owned := object{}
-	for _, p := range anys(ports) {
-		owned[keyOf(p.(object))] = object{".": object{}, "f:port": object{}}
-	}
 	if slices.ContainsFunc(ports, func(p object) bool { return p["nodePort"] != nil }) {
 		kind = "NodePort"
 	}
-	f.services[name] = &fakeService{revision: f.version, object: object{
-		"metadata": object{"name": name, "namespace": "chains", "uid": "u1", "annotations": annotations, "managedFields": []any{
-			object{"manager": "kubevali", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "time": "2026-01-01T00:00:00Z",
-				"fieldsV1": object{"f:spec": object{"f:ports": owned, "f:type": object{}}}},
-			object{"manager": "kubevali", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "subresource": "status",
-				"fieldsV1": object{"f:status": object{}}},
-		}},
-		"spec": object{"type": kind, "ports": anys(ports)},
-	}}
+	f.services[name] = &fakeService{revision: f.version, object: plain(object{
+		"metadata": object{"name": name, "namespace": "chains", "uid": "u1", "annotations": annotations, "labels": object{"team": "a"},
+			"ownerReferences": []object{{"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "3"}}},
+		"spec": object{"type": kind, "ports": ports, "selector": object{"app": "x"}, "sessionAffinity": "ClientIP"},
+	})}
 }
 
 // take returns what was asked since the last call.
@@ -149,19 +114,19 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	resource, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/chains/"), "/")
 	what := strings.ToLower(r.Method) + " " + resource
-	if kind := r.Header.Get("Content-Type"); kind != "" {
-		what += " " + kind
-	}
 	f.requests = append(f.requests, what)
 	if f.before != nil {
 		f.before(what)
 	}
+	kind, by := r.Header.Get("Content-Type"), r.URL.RawQuery
 	switch {
 	case resource == "pods" && f.pods[name] != nil:
 		_ = json.NewEncoder(w).Encode(f.pods[name])
-	case resource == "services" && r.Method == "PATCH":
+	case what == "post services" && kind == "application/json" && by == "fieldManager=kubevali":
+		f.create(w, r)
+	case what == "patch services" && kind == "application/merge-patch+json" && by == "fieldManager=kubevali" && f.services[name] != nil:
 		f.patch(w, r, name)
-	case resource == "services" && f.services[name] != nil:
+	case what == "get services" && f.services[name] != nil:
 		f.services[name].write(w, http.StatusOK)
 	default:
 		answerStatus(w, 404, "NotFound", fmt.Sprintf("%s %q not found", resource, name))
@@ -174,179 +139,132 @@ func (s *fakeService) write(w http.ResponseWriter, code int) {
 	_ = json.NewEncoder(w).Encode(s.object)
 }
 
-// visible is the Service without what only managers of fields see.
-func (s *fakeService) visible(t *testing.T) string {
-	t.Helper()
-	metadata := maps.Clone(s.object["metadata"].(object))
-	delete(metadata, "managedFields")
-	delete(metadata, "resourceVersion")
-	data, err := json.Marshal(object{"metadata": metadata, "spec": s.object["spec"]})
-	if err != nil {
-		t.Fatal(err)
-	}
+// text is all of the Service but its version, to compare.
+func (s *fakeService) text() string {
+	o := plain(s.object)
+	delete(o["metadata"].(object), "resourceVersion")
+	data, _ := json.Marshal(o)
 	return string(data)
 }
 
-func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
-	body, _ := io.ReadAll(r.Body)
-	code, live := http.StatusOK, f.services[name]
-	if live == nil {
-		code, live = http.StatusCreated, &fakeService{object: object{"metadata": object{}, "spec": object{}}}
-	}
-	before, _ := json.Marshal(live.object)
-	var version any
-	var change func()
-	switch r.Header.Get("Content-Type") {
-	case "application/json-patch+json":
-		var operations []struct {
-			Op, Path string
-			Value    any
-		}
-		if json.Unmarshal(body, &operations) != nil {
-			answerStatus(w, 400, "BadRequest", string(body))
-			return
-		}
-		change = func() {
-			for _, o := range operations {
-				path := strings.Split(o.Path, "/") // as in /spec/ports
-				live.object[path[1]].(object)[path[2]] = o.Value
-			}
-		}
-		version = operations[0].Value
-	case "application/apply-patch+yaml":
-		var manifest object
-		if json.Unmarshal(body, &manifest) != nil || r.URL.RawQuery != "fieldManager=kubevali&force=true" {
-			answerStatus(w, 400, "BadRequest", string(body))
-			return
-		}
-		version = manifest["metadata"].(object)["resourceVersion"]
-		change = func() { live.apply(manifest) }
-	}
-	if code == http.StatusOK && version != nil && version != strconv.Itoa(live.revision) {
-		answerStatus(w, 409, "Conflict", "the object has been modified")
+func (f *fakeAPI) create(w http.ResponseWriter, r *http.Request) {
+	created := decode(r.Body)
+	metadata := created["metadata"].(object)
+	name := metadata["name"].(string)
+	if f.services[name] != nil {
+		answerStatus(w, 409, "AlreadyExists", fmt.Sprintf("services %q already exists", name))
 		return
 	}
-	change()
-	problem := f.allocate(name, live.object["spec"].(object), before)
-	if labels, _ := live.object["metadata"].(object)["labels"].(object); strings.Contains(fmt.Sprint(labels["chain"]), " ") {
-		problem = fmt.Sprintf("metadata.labels: Invalid value: %q: a valid label must be", labels["chain"])
-	}
-	if problem != "" {
-		live.object = nil
-		_ = json.Unmarshal(before, &live.object)
+	if problem := f.complete(name, created, nil); problem != "" {
 		answerStatus(w, 422, "Invalid", fmt.Sprintf("Service %q is invalid: %s", name, problem))
 		return
 	}
-	if code == http.StatusCreated {
-		f.services[name] = live
-		live.object["metadata"].(object)["uid"] = fmt.Sprint("uid-", f.version)
+	f.version++
+	metadata["uid"], metadata["namespace"] = fmt.Sprint("uid-", f.version), "chains"
+	f.services[name] = &fakeService{object: created, revision: f.version}
+	f.services[name].write(w, http.StatusCreated)
+}
+
+func (f *fakeAPI) patch(w http.ResponseWriter, r *http.Request, name string) {
+	live, change := f.services[name], decode(r.Body)
+	if version := change["metadata"].(object)["resourceVersion"]; version != strconv.Itoa(live.revision) {
+		answerStatus(w, 409, "Conflict", "the object has been modified")
+		return
 	}
-	if after, _ := json.Marshal(live.object); string(after) != string(before) {
+	changed := mergePatch(plain(live.object), change)
+	if problem := f.complete(name, changed, live.object); problem != "" {
+		answerStatus(w, 422, "Invalid", fmt.Sprintf("Service %q is invalid: %s", name, problem))
+		return
+	}
+	before := live.text()
+	live.object = changed
+	if live.text() != before {
 		f.version++
 		live.revision = f.version
 	}
-	live.write(w, code)
+	live.write(w, http.StatusOK)
 }
 
-// apply merges a manifest: ports by port and protocol. Those of the last apply that are missing go, unless somebody else
-// has set them, too.
-func (s *fakeService) apply(manifest object) {
-	metadata, spec := s.object["metadata"].(object), s.object["spec"].(object)
-	var others []any
-	mine, theirs := object{}, object{}
-	managed, _ := metadata["managedFields"].([]any)
-	for _, m := range managed {
-		m := m.(object)
-		keys := portsOf(m)
-		if m["manager"] == "kubevali" && m["operation"] == "Apply" && m["subresource"] == nil {
-			maps.Copy(mine, keys)
-			continue
-		}
-		maps.Copy(theirs, keys)
-		others = append(others, m)
-	}
-	delete(metadata, "ownerReferences")
-	for key, value := range manifest["metadata"].(object) {
-		if key != "resourceVersion" {
-			metadata[key] = value
+// mergePatch applies a patch (RFC 7386) to target, which it changes.
+func mergePatch(target, patch object) object {
+	for name, value := range patch {
+		below, isObject := value.(object)
+		switch {
+		case value == nil:
+			delete(target, name)
+		case isObject:
+			old, _ := target[name].(object)
+			if old == nil {
+				old = object{}
+			}
+			target[name] = mergePatch(old, below)
+		default:
+			target[name] = value
 		}
 	}
-	old, _ := spec["ports"].([]any)
-	wanted := object{}
-	var ports []any
-	for _, p := range manifest["spec"].(object)["ports"].([]any) {
-		p := maps.Clone(p.(object))
-		key := keyOf(p)
-		wanted[key] = object{".": object{}}
-		for _, o := range old {
-			if o := o.(object); keyOf(o) == key && o["nodePort"] != nil && p["nodePort"] == nil {
-				p["nodePort"] = o["nodePort"]
+	return target
+}
+
+// complete checks a Service and fills it in, as the API does. It chooses node ports: one for both protocols of a port
+// when it creates a Service, one each when it changes one, where a port of the same name keeps its own.
+func (f *fakeAPI) complete(name string, service, before object) (problem string) {
+	metadata, spec := service["metadata"].(object), service["spec"].(object)
+	for _, kind := range []string{"labels", "annotations"} {
+		for key, value := range metadata[kind].(object) {
+			if text, ok := value.(string); !ok || kind == "labels" && strings.Contains(text, " ") {
+				return fmt.Sprintf("metadata.%s: Invalid value: %q: %s must be …", kind, value, key)
 			}
 		}
-		ports = append(ports, p)
 	}
-	for _, o := range old {
-		if key := keyOf(o.(object)); wanted[key] == nil && (mine[key] == nil || theirs[key] != nil) {
-			ports = append(ports, o)
-		}
+	if owners, _ := metadata["ownerReferences"].([]any); len(owners) == 0 {
+		delete(metadata, "ownerReferences")
 	}
-	maps.Copy(spec, manifest["spec"].(object))
-	spec["ports"] = ports
-	metadata["managedFields"] = append(others, object{
-		"manager": "kubevali", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "time": "2026-01-02T00:00:00Z",
-		"fieldsV1": object{"f:spec": object{"f:ports": wanted}},
-	})
-}
-
-// portsOf returns the ports among managed fields.
-func portsOf(managed object) object {
-	spec, _ := managed["fieldsV1"].(object)["f:spec"].(object)
-	ports, _ := spec["f:ports"].(object)
-	return ports
-}
-
-// allocate chooses node ports, as the API does: one for both protocols of a port when it creates a Service, one each
-// when it updates one, where a port of the same name keeps its own.
-func (f *fakeAPI) allocate(service string, spec object, before []byte) (problem string) {
-	var old struct{ Spec struct{ Ports []object } }
-	_ = json.Unmarshal(before, &old)
+	var old []any
+	if before != nil {
+		old, _ = before["spec"].(object)["ports"].([]any)
+	}
 	names := map[any]bool{}
-	for i, p := range spec["ports"].([]any) {
+	ports := spec["ports"].([]any)
+	for i, p := range ports {
 		p := p.(object)
 		if names[p["name"]] {
 			return fmt.Sprintf("spec.ports[%d].name: Duplicate value: %q", i, p["name"])
 		}
 		names[p["name"]] = true
-		if p["targetPort"] == nil {
+		if p["targetPort"] == nil || p["targetPort"] == 0.0 {
 			p["targetPort"] = p["port"]
+		}
+		if p["nodePort"] == 0.0 {
+			delete(p, "nodePort")
 		}
 		if spec["type"] == "ClusterIP" && p["nodePort"] != nil {
 			return fmt.Sprintf("spec.ports[%d].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'", i)
 		}
-		if p["nodePort"] != nil && f.taken(service, p["nodePort"]) {
+		if p["nodePort"] != nil && f.taken(name, p["nodePort"]) {
 			return fmt.Sprintf("spec.ports[%d].nodePort: Invalid value: %v: provided port is already allocated", i, p["nodePort"])
 		}
-		if spec["type"] == "ClusterIP" || p["nodePort"] != nil {
-			continue
-		}
-		for _, o := range old.Spec.Ports {
-			if o["name"] == p["name"] && o["nodePort"] != nil {
-				p["nodePort"] = o["nodePort"]
-			}
-		}
-		if len(old.Spec.Ports) == 0 {
-			for _, q := range spec["ports"].([]any)[:i] {
-				if q.(object)["port"] == p["port"] {
-					p["nodePort"] = q.(object)["nodePort"]
-				}
-			}
-		}
-		if p["nodePort"] == nil {
-			f.nextPort++
-			p["nodePort"] = float64(f.nextPort)
+	}
+	for i, p := range ports {
+		if p := p.(object); spec["type"] != "ClusterIP" && p["nodePort"] == nil {
+			p["nodePort"] = f.choose(p, ports[:i], old)
 		}
 	}
 	return ""
+}
+
+func (f *fakeAPI) choose(port object, others, old []any) any {
+	for _, o := range old {
+		if o := o.(object); o["name"] == port["name"] && o["nodePort"] != nil {
+			return o["nodePort"]
+		}
+	}
+	for _, o := range others {
+		if o := o.(object); old == nil && o["port"] == port["port"] {
+			return o["nodePort"]
+		}
+	}
+	f.nextPort++
+	return float64(f.nextPort)
 }
 
 // taken says whether another Service has a node port.
@@ -360,20 +278,20 @@ func (f *fakeAPI) taken(service string, nodePort any) bool {
 	return false
 }
 
-// keyOf is how the API names a port among the managed fields.
-func keyOf(port object) string {
-	return fmt.Sprintf(`k:{"port":%v,"protocol":"%v"}`, port["port"], port["protocol"])
+func decode(r io.Reader) (o object) {
+	if err := json.NewDecoder(r).Decode(&o); err != nil {
+		panic(err)
+	}
+	return o
 }
 
-func anys(objects []object) []any {
-	var list []any
-	for _, o := range objects {
-		data, _ := json.Marshal(o)
-		var v any
-		_ = json.Unmarshal(data, &v)
-		list = append(list, v)
+// plain is a copy that has only the types that JSON is decoded to.
+func plain(o object) object {
+	data, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
 	}
-	return list
+	return decode(strings.NewReader(string(data)))
 }
 
 func checkRequests(t *testing.T, f *fakeAPI, want ...string) {

@@ -11,6 +11,100 @@ import (
 	"strconv"
 )
 
+// Pod is the part of a pod that kubevali asks for.
+type Pod struct {
+	Namespace string
+	Name      string
+	UID       string
+	// Node is the name of the node it runs on (spec.nodeName); "": it is on none yet.
+	Node   string
+	Labels map[string]string
+	// Controller is what made it, as its StatefulSet; nil for a pod that was created by hand.
+	Controller *Owner
+}
+
+// Owner names an object that others belong to (metav1.OwnerReference).
+type Owner struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	UID        string `json:"uid"`
+}
+
+// Node is the part of a node that kubevali asks for.
+type Node struct {
+	Name string
+	// Addresses are in the cluster's order.
+	Addresses []Address
+}
+
+// The types of a node's addresses, see https://kubernetes.io/docs/reference/node/node-status/#addresses
+const (
+	ExternalIP  = "ExternalIP"
+	InternalIP  = "InternalIP"
+	Hostname    = "Hostname"
+	ExternalDNS = "ExternalDNS"
+	InternalDNS = "InternalDNS"
+)
+
+// AddressTypes returns all types of addresses.
+func AddressTypes() []string {
+	return []string{ExternalIP, InternalIP, Hostname, ExternalDNS, InternalDNS}
+}
+
+// Address is one of a node's addresses, of one of the AddressTypes.
+type Address struct {
+	Type    string `json:"type"`
+	Address string `json:"address"`
+}
+
+// Service is the part of a Service that kubevali asks for.
+type Service struct {
+	Namespace string
+	Name      string
+	UID       string
+	Type      string // NodePort, LoadBalancer, or what something else made it
+	Ports     []ServicePort
+	// Ingress are a load balancer's addresses: IP addresses, or host names where the cluster knows no IP address.
+	Ingress []string
+	// Managed says that it carries the annotation kubeva.li/managed-by: kubevali.
+	Managed bool
+}
+
+// NodePorts are the Service's node ports by the names of its ports; 0 for a port that has none.
+func (s Service) NodePorts() map[string]int {
+	ports := make(map[string]int, len(s.Ports))
+	for _, port := range s.Ports {
+		ports[port.Name] = port.NodePort
+	}
+	return ports
+}
+
+// ServicePort is one port of a Service, as it is to be or as it is.
+type ServicePort struct {
+	// Name is a DNS label, unique within the Service.
+	Name string `json:"name"`
+	// Protocol is TCP or UDP.
+	Protocol string `json:"protocol"`
+	// Port is the Service's own port, 1 to 65535, which together with the protocol identifies it.
+	Port int `json:"port"`
+	// NodePort is opened on every node. 0 in a ServiceSpec: the cluster chooses; 0 in a Service: there is none.
+	NodePort int `json:"nodePort"`
+	// TargetPort is where the pod listens. 0 in a ServiceSpec: the node port, whichever it becomes (type LoadBalancer:
+	// Port); 0 in a Service: a port that has a name instead.
+	TargetPort int `json:"targetPort"`
+}
+
+// UnmarshalJSON reads a port as the API has it, whose targetPort may also be the name of a container's port.
+func (p *ServicePort) UnmarshalJSON(data []byte) error {
+	type plain ServicePort
+	err := json.Unmarshal(data, (*plain)(p))
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field == "targetPort" && wrong.Value == "string" {
+		return nil
+	}
+	return err
+}
+
 const (
 	// pageSize is how many nodes an answer lists. A node is some 20 KiB of JSON.
 	pageSize = 50
@@ -21,7 +115,6 @@ const (
 // The wire types below hold what is read, no more; the rest is not decoded.
 
 type objectMeta struct {
-	Namespace         string            `json:"namespace"`
 	Name              string            `json:"name"`
 	UID               string            `json:"uid"`
 	ResourceVersion   string            `json:"resourceVersion"`
@@ -58,13 +151,11 @@ type wireNodes struct {
 }
 
 type wireService struct {
-	Metadata struct {
-		objectMeta
-		ManagedFields []managedFields `json:"managedFields"`
-	} `json:"metadata"`
-	Spec struct {
-		Type  ServiceType       `json:"type"`
-		Ports []json.RawMessage `json:"ports"`
+	Metadata objectMeta `json:"metadata"`
+	Spec     struct {
+		Type     string            `json:"type"`
+		Selector map[string]string `json:"selector"`
+		Ports    []ServicePort     `json:"ports"`
 	} `json:"spec"`
 	Status struct {
 		LoadBalancer struct {
@@ -76,14 +167,20 @@ type wireService struct {
 	} `json:"status"`
 }
 
-// Pod looks a pod up. It needs the verb get on pods in the namespace.
-func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, error) {
-	return c.pod(ctx, request{verb: "get", resource: "pods", namespace: namespace, name: name})
+// reader looks things up, whoever asks for them.
+type reader struct {
+	// ask decodes the answer to a request into out.
+	ask func(ctx context.Context, r request, out any) error
 }
 
-func (c *Client) pod(ctx context.Context, r request) (Pod, error) {
+// Pod looks a pod up. It needs the verb get on pods in the namespace.
+func (l reader) Pod(ctx context.Context, namespace, name string) (Pod, error) {
+	return l.pod(ctx, request{verb: "get", resource: "pods", namespace: namespace, name: name})
+}
+
+func (l reader) pod(ctx context.Context, r request) (Pod, error) {
 	var w wirePod
-	if _, err := c.do(ctx, r, &w); err != nil {
+	if err := l.ask(ctx, r, &w); err != nil {
 		return Pod{}, err
 	}
 	p := Pod{Namespace: r.namespace, Name: r.name, UID: w.Metadata.UID, Node: w.Spec.NodeName, Labels: w.Metadata.Labels}
@@ -96,9 +193,9 @@ func (c *Client) pod(ctx context.Context, r request) (Pod, error) {
 }
 
 // Node looks a node up. It needs the verb get on nodes, cluster-wide.
-func (c *Client) Node(ctx context.Context, name string) (Node, error) {
+func (l reader) Node(ctx context.Context, name string) (Node, error) {
 	var w wireNode
-	if _, err := c.do(ctx, request{verb: "get", resource: "nodes", name: name}, &w); err != nil {
+	if err := l.ask(ctx, request{verb: "get", resource: "nodes", name: name}, &w); err != nil {
 		return Node{}, err
 	}
 	return w.node(), nil
@@ -112,13 +209,13 @@ func (w wireNode) node() Node {
 }
 
 // Nodes lists all nodes, ordered by name. It needs the verb list on nodes, cluster-wide.
-func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
+func (l reader) Nodes(ctx context.Context) ([]Node, error) {
 	var nodes []Node
 	r := request{verb: "list", resource: "nodes", query: url.Values{"limit": {strconv.Itoa(pageSize)}}}
 	for range maxPages {
 		var page wireNodes
-		_, err := c.do(ctx, r, &page)
-		if gone := (*Error)(nil); errors.As(err, &gone) && gone.Code == http.StatusGone && r.query.Has("continue") {
+		err := l.ask(ctx, r, &page)
+		if isCode(err, http.StatusGone) && r.query.Has("continue") {
 			// The list the pages are from is no longer kept: it begins anew.
 			r.query.Del("continue")
 			nodes = nil
@@ -141,35 +238,32 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 
 // Service looks a Service up. It needs the verb get on services in the namespace. NotFound says of an error whether
 // there is none.
-func (c *Client) Service(ctx context.Context, namespace, name string) (Service, error) {
-	w, err := c.service(ctx, namespace, name)
+func (l reader) Service(ctx context.Context, namespace, name string) (Service, error) {
+	w, err := l.service(ctx, namespace, name)
 	if err != nil {
 		return Service{}, err
 	}
-	return w.service(), nil
+	return w.service(namespace), nil
 }
 
-func (c *Client) service(ctx context.Context, namespace, name string) (*wireService, error) {
-	var w wireService
-	if _, err := c.do(ctx, request{verb: "get", resource: "services", namespace: namespace, name: name}, &w); err != nil {
-		return nil, err
-	}
-	return &w, nil
+func (l reader) service(ctx context.Context, namespace, name string) (w wireService, err error) {
+	err = l.ask(ctx, request{verb: "get", resource: "services", namespace: namespace, name: name}, &w)
+	return w, err
 }
 
 // exists is false for the zero value.
-func (w *wireService) exists() bool { return w.Metadata.UID != "" }
+func (w wireService) exists() bool { return w.Metadata.UID != "" }
 
-func (w *wireService) service() Service {
+func (w wireService) managed() bool { return w.Metadata.Annotations[managedByAnnotation] == manager }
+
+func (w wireService) service(namespace string) Service {
 	s := Service{
-		Namespace: w.Metadata.Namespace,
+		Namespace: namespace,
 		Name:      w.Metadata.Name,
 		UID:       w.Metadata.UID,
 		Type:      w.Spec.Type,
-		Managed:   w.Metadata.Annotations[managedByAnnotation] == manager,
-	}
-	for _, raw := range w.Spec.Ports {
-		s.Ports = append(s.Ports, readPort(raw))
+		Ports:     w.Spec.Ports,
+		Managed:   w.managed(),
 	}
 	for _, ingress := range w.Status.LoadBalancer.Ingress {
 		if address := cmp.Or(ingress.IP, ingress.Hostname); address != "" {

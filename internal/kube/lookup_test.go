@@ -1,12 +1,14 @@
 package kube_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kubevali/kubevali/internal/kube"
@@ -15,43 +17,97 @@ import (
 func TestPod(t *testing.T) {
 	f := newFakeAPI()
 	f.addPod("geth-0")
-	pod, err := inlineClient(t, f, kube.Options{}).Pod(t.Context(), "chains", "geth-0")
-	if err != nil {
-		t.Fatal(err)
+	eachReader(t, f, func(t *testing.T, r reader) {
+		pod, err := r.Pod(t.Context(), "chains", "geth-0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (kube.Pod{
+			Namespace: "chains", Name: "geth-0", UID: "uid-of-geth-0", Node: "node-1",
+			Labels:     map[string]string{"statefulset.kubernetes.io/pod-name": "geth-0"},
+			Controller: &kube.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "geth", UID: "2"},
+		}); !reflect.DeepEqual(pod, want) {
+			t.Errorf("%+v\nwant %+v", pod, want)
+		}
+	})
+}
+
+func TestService(t *testing.T) {
+	h := answers(200, `{"metadata":{"name":"geth-0","namespace":"chains","uid":"1","annotations":{"kubeva.li/managed-by":"kubevali"}},
+		"spec":{"type":"LoadBalancer","ports":[
+			{"name":"p2p","protocol":"UDP","port":30303,"nodePort":31000,"targetPort":30304,"appProtocol":"x"},
+			{"name":"rpc","protocol":"TCP","port":80,"targetPort":"http","nodePort":31001}]},
+		"status":{"loadBalancer":{"ingress":[{"hostname":"lb.example.com","ip":"198.51.100.9"},{},{"hostname":"lb2.example.com"}]}}}`)
+	eachReader(t, h, func(t *testing.T, r reader) {
+		service, err := r.Service(t.Context(), "chains", "geth-0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (kube.Service{
+			Namespace: "chains", Name: "geth-0", UID: "1", Type: kube.LoadBalancer, Managed: true,
+			Ports:   []kube.ServicePort{port("p2p", "UDP", 30303, 31000, 30304), port("rpc", "TCP", 80, 31001, 0)},
+			Ingress: []string{"198.51.100.9", "lb2.example.com"},
+		}); !reflect.DeepEqual(service, want) {
+			t.Errorf("%+v\nwant %+v", service, want)
+		}
+	})
+}
+
+func FuzzServicePort(f *testing.F) {
+	for _, seed := range []string{`{"name":"p2p","protocol":"UDP","port":1,"nodePort":2,"targetPort":3}`, `{"targetPort":"http","port":1}`,
+		`{"port":"x","targetPort":"y"}`, `{"targetPort":1.5}`, `[]`, `null`, `{"targetPort":{}}`} {
+		f.Add([]byte(seed))
 	}
-	if want := (kube.Pod{
-		Namespace: "chains", Name: "geth-0", UID: "uid-of-geth-0", Node: "node-1",
-		Labels:     map[string]string{"statefulset.kubernetes.io/pod-name": "geth-0"},
-		Controller: &kube.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "geth", UID: "2"},
-	}); !reflect.DeepEqual(pod, want) {
-		t.Errorf("%+v\nwant %+v", pod, want)
-	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p, again kube.ServicePort
+		if json.Unmarshal(data, &p) != nil {
+			return
+		}
+		written, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(written, &again); err != nil || again != p {
+			t.Errorf("%s: %+v, %v; want %+v", written, again, err, p)
+		}
+	})
 }
 
 func TestNotFound(t *testing.T) {
-	c := inlineClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/nowhere/") {
 			answerStatus(w, 404, "NotFound", `namespaces "nowhere" not found`)
 			return
 		}
 		answerStatus(w, 404, "NotFound", `x "y" not found`)
-	}), kube.Options{})
+	})
+	eachReader(t, h, testNotFound)
+}
+
+func testNotFound(t *testing.T, c reader) {
 	_, err := c.Node(t.Context(), "node-9")
-	checkError(t, err, `cannot get node "node-9": it does not exist`, "NODE_NAME")
+	checkError(t, err, `cannot get node "node-9": it does not exist`, "")
+	if e := (*kube.Error)(nil); !kube.NotFound(err) || !errors.As(err, &e) || e.Resource != "nodes" || e.Name != "node-9" || e.Reason != "NotFound" {
+		t.Errorf("%#v", err)
+	}
 	_, err = c.Pod(t.Context(), "chains", "geth-9")
-	checkError(t, err, `cannot get pod "chains/geth-9": it does not exist`, "--pod")
+	checkError(t, err, `cannot get pod "chains/geth-9": it does not exist`, "")
 	_, err = c.Service(t.Context(), "nowhere", "geth-9")
 	checkError(t, err, `cannot get service "nowhere/geth-9": namespaces "nowhere" not found`, "")
 	for _, name := range []string{"", "..", ".", "a/b", "A", "a b", "a%2fb", "a?b", strings.Repeat("a", 254)} {
 		_, err = c.Node(t.Context(), name)
-		checkError(t, err, fmt.Sprintf(`%q: that is not a name`, name), "NODE_NAME")
+		checkError(t, err, fmt.Sprintf(`%q: that is not a name`, name), "")
+		checkField(t, err, "metadata.name")
 	}
+	_, err = c.Pod(t.Context(), "Chains_", "geth-0")
+	checkError(t, err, "that is not a namespace", "")
+	checkField(t, err, "metadata.namespace")
 }
 
 // pages answers lists of nodes, two a page.
 type pages struct {
 	names   []string
-	expires int // that many times the list that pages are from is not kept
+	expires atomic.Int32 // that many times the list that pages are from is not kept
 }
 
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -62,8 +118,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var from int
 	if token := query.Get("continue"); token != "" {
-		if p.expires > 0 {
-			p.expires--
+		if p.expires.Add(-1) >= 0 {
 			answerStatus(w, 410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
 			return
 		}
@@ -81,22 +136,26 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestNodes(t *testing.T) {
-	for _, names := range [][]string{{}, {"a"}, {"d", "a"}, {"d", "a", "c", "b", "e"}} {
-		for _, expires := range []int{0, 1} {
-			nodes, err := inlineClient(t, &pages{names, expires}, kube.Options{}).Nodes(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, n := range nodes {
-				got = append(got, n.Name)
-				if len(n.Addresses) != 1 {
-					t.Errorf("%+v", n)
+	for _, names := range [][]string{{}, {"d", "a"}, {"d", "a", "c", "b", "e"}} {
+		for _, expires := range []int32{0, 1} {
+			h := &pages{names: names}
+			eachReader(t, h, func(t *testing.T, r reader) {
+				h.expires.Store(expires)
+				nodes, err := r.Nodes(t.Context())
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			if !slices.Equal(got, slices.Sorted(slices.Values(names))) {
-				t.Errorf("%q, want %q", got, names)
-			}
+				var got []string
+				for _, n := range nodes {
+					got = append(got, n.Name)
+					if len(n.Addresses) != 1 {
+						t.Errorf("%+v", n)
+					}
+				}
+				if !slices.Equal(got, slices.Sorted(slices.Values(names))) {
+					t.Errorf("%q, want %q", got, names)
+				}
+			})
 		}
 	}
 	endless := answers(200, `{"metadata":{"continue":"more"},"items":[]}`)

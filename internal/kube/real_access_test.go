@@ -1,9 +1,7 @@
 package kube_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,23 +9,44 @@ import (
 	"github.com/kubevali/kubevali/internal/kube"
 )
 
-func TestRealNodes(t *testing.T) {
+func TestRealLookups(t *testing.T) {
 	r := newRealCluster(t)
-	nodes, err := r.client.Nodes(t.Context())
-	if err != nil || len(nodes) == 0 || len(nodes[0].Addresses) == 0 {
-		t.Fatalf("Nodes = %+v, %v", nodes, err)
+	r.pod("geth-0")
+	r.apply(r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0)), kube.Created)
+	r.kubectl("", "create", "service", "clusterip", "web", "--tcp=80:http")
+	answers := map[string]string{}
+	for name, who := range map[string]reader{"client": r.client, "kubectl": r.desk()} {
+		nodes, err := who.Nodes(t.Context())
+		if err != nil || len(nodes) == 0 || len(nodes[0].Addresses) == 0 {
+			t.Fatalf("%s: Nodes = %+v, %v", name, nodes, err)
+		}
+		node, err := who.Node(t.Context(), nodes[0].Name)
+		if err != nil || !slices.Equal(node.Addresses, nodes[0].Addresses) {
+			t.Errorf("%s: Node = %+v, %v; Nodes = %+v", name, node, err, nodes)
+		}
+		pod, err := who.Pod(t.Context(), r.namespace, "geth-0")
+		if err != nil || pod.UID == "" || pod.Name != "geth-0" {
+			t.Errorf("%s: Pod = %+v, %v", name, pod, err)
+		}
+		service, err := who.Service(t.Context(), r.namespace, "geth-0")
+		if err != nil || len(service.Ports) != 1 || service.Ports[0].NodePort == 0 || !service.Managed {
+			t.Errorf("%s: Service = %+v, %v", name, service, err)
+		}
+		web, err := who.Service(t.Context(), r.namespace, "web")
+		if err != nil || len(web.Ports) != 1 || web.Ports[0].TargetPort != 0 || web.Managed {
+			t.Errorf("%s: Service = %+v, %v", name, web, err)
+		}
+		answers[name] = fmt.Sprintf("%+v %+v %+v %+v", nodes, pod, service, web)
+		_, err = who.Node(t.Context(), "nowhere")
+		checkError(t, err, `cannot get node "nowhere": it does not exist`, "")
+		_, err = who.Pod(t.Context(), r.namespace, "nobody-0")
+		checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "")
+		if _, err = who.Service(t.Context(), r.namespace, "nothing"); !kube.NotFound(err) {
+			t.Errorf("%s: Service: %v", name, err)
+		}
 	}
-	node, err := r.client.Node(t.Context(), nodes[0].Name)
-	if err != nil || !slices.Equal(node.Addresses, nodes[0].Addresses) {
-		t.Errorf("Node = %+v, %v; Nodes = %+v", node, err, nodes)
-	}
-	_, err = r.client.Node(t.Context(), "nowhere")
-	checkError(t, err, `cannot get node "nowhere": it does not exist`, "NODE_NAME")
-	_, err = r.client.Pod(t.Context(), r.namespace, "nobody-0")
-	checkError(t, err, fmt.Sprintf(`cannot get pod "%s/nobody-0": it does not exist`, r.namespace), "--pod")
-	_, err = r.client.Service(t.Context(), r.namespace, "nothing")
-	if !kube.NotFound(err) {
-		t.Errorf("Service: %v", err)
+	if answers["client"] != answers["kubectl"] {
+		t.Errorf("%s\n%s", answers["client"], answers["kubectl"])
 	}
 }
 
@@ -36,24 +55,9 @@ func TestRealForbidden(t *testing.T) {
 	r.pod("geth-0")
 	r.kubectl("", "create", "serviceaccount", "geth")
 	token := r.kubectl("", "create", "token", "geth")
-	var view struct {
-		Clusters []struct {
-			Cluster map[string]any `json:"cluster"`
-		} `json:"clusters"`
-	}
-	if err := json.Unmarshal([]byte(r.kubectl("", "config", "view", "--raw", "--minify", "--flatten", "-o", "json")), &view); err != nil {
-		t.Fatal(err)
-	}
-	cluster, _ := json.Marshal(view.Clusters[0].Cluster)
-	kubeconfig := func(token string) string {
-		path := filepath.Join(t.TempDir(), "config")
-		writeFile(t, path, fmt.Sprintf(`{"current-context":"c","contexts":[{"name":"c","context":{"cluster":"k","user":"u"}}],
-			"clusters":[{"name":"k","cluster":%s}],"users":[{"name":"u","user":{"token":%q}}]}`, cluster, token))
-		return path
-	}
 	account := "the service account system:serviceaccount:" + r.namespace + ":geth may not "
 	scope := fmt.Sprintf("(in namespace %q)", r.namespace)
-	r.client = r.as(kubeconfig(token))
+	r.client = r.as(token)
 	_, err := r.client.Node(t.Context(), "node-1")
 	checkError(t, err, `cannot get node "node-1": `+account+`"get" "nodes" (cluster-wide)`,
 		`it takes a ClusterRole with - {apiGroups: [""], resources: [nodes], verbs: [get]}, and a ClusterRoleBinding to it `+
@@ -70,20 +74,20 @@ func TestRealForbidden(t *testing.T) {
 		_, err := r.client.Service(t.Context(), r.namespace, "geth-0")
 		return kube.NotFound(err)
 	})
-	r.fails(s, account+`"patch" "services" `+scope, `resources: [services], verbs: [get, create, patch]}`)
-	r.kubectl("", "create", "role", "geth2", "--verb=patch", "--resource=services")
+	r.fails(s, account+`"create" "services" `+scope, `resources: [services], verbs: [get, create, patch]}`)
+	r.kubectl("", "create", "role", "geth2", "--verb=create", "--resource=services")
 	r.kubectl("", "create", "rolebinding", "geth2", "--role=geth2", "--serviceaccount="+r.namespace+":geth")
 	eventually(t, func() bool {
 		_, _, err := r.client.Apply(t.Context(), s)
-		return err != nil && strings.Contains(err.Error(), `may not "create" "services"`)
+		return err != nil && strings.Contains(err.Error(), `may not "patch" "services"`)
 	})
-	r.kubectl("", "create", "role", "geth3", "--verb=create", "--resource=services")
+	r.kubectl("", "create", "role", "geth3", "--verb=patch", "--resource=services")
 	r.kubectl("", "create", "rolebinding", "geth3", "--role=geth3", "--serviceaccount="+r.namespace+":geth")
 	eventually(t, func() bool {
 		_, _, err := r.client.Apply(t.Context(), s)
 		return err == nil
 	})
 
-	r.client = r.as(kubeconfig("no.such.token"))
-	r.fails(s, "does not accept the credentials of kubeconfig", "expired")
+	r.client = r.as("no.such.token")
+	r.fails(s, "does not accept the credentials of the pod's service account", "ServiceAccount still exists")
 }

@@ -29,7 +29,7 @@ func TestRealRefusedChangesNothing(t *testing.T) {
 	r.pod("other-0")
 	taken := r.apply(r.spec("other-0", port("p2p", "TCP", 1, 0, 0)), kube.Created).Ports[0].NodePort
 	free := r.freePort()
-	for i, manager := range []string{"", "kubevali", "helm"} { // "": Apply
+	for i, manager := range []string{"", "kubevali", "helm"} { // "": this client
 		name := fmt.Sprintf("geth-%d", i)
 		r.pod(name)
 		first := r.spec(name, port("p2p", "TCP", 30333, free, 0))
@@ -46,7 +46,7 @@ func TestRealRefusedChangesNothing(t *testing.T) {
 			s.Ports[0].NodePort = taken
 			r.fails(s, "provided port is already allocated", "another Service")
 			s.Ports[0].NodePort, s.Labels = free, map[string]string{"chain": "main net"}
-			r.fails(s, `metadata.labels: Invalid value: "main net"`, "nodeService.labels")
+			r.fails(s, `metadata.labels: Invalid value: "main net"`, "a label's value has at most 63")
 			s.Labels = nil
 			if after := r.asIs(name); after != before {
 				t.Errorf("made by %q:\n%s\nwas\n%s", manager, after, before)
@@ -55,32 +55,30 @@ func TestRealRefusedChangesNothing(t *testing.T) {
 		if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", free, free, free)}) {
 			t.Errorf("made by %q: %+v", manager, got)
 		}
-		r.settled(s)
+		r.unchanged(s)
 		r.kubectl("", "delete", "service", name)
 	}
 }
 
-// Ports that somebody else has a part in, or of which nobody knows who made them, go as well.
+// Ports that somebody else has a part in go as well; what else they set stays.
 func TestRealSharedPorts(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
 	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("rpc", "TCP", 8545, 0, 8545))
 	r.apply(s, kube.Created)
-	r.kubectl("", "patch", "service", "geth-0", "--field-manager=kubectl-edit", "-p", `{"spec":{"ports":[{"port":8545,"targetPort":8546}]}}`)
+	r.kubectl("", "patch", "service", "geth-0", "--field-manager=kubectl-edit", "-p", `{"metadata":{"labels":{"team":"a"}},
+		"spec":{"sessionAffinity":"ClientIP","ports":[{"port":8545,"targetPort":8546},{"name":"more","port":1}]}}`)
 	s.Ports = []kube.ServicePort{port("rpc", "TCP", 8547, 0, 8545)}
 	if got := r.apply(s, kube.Updated).Ports; len(got) != 1 || got[0].Port != 8547 || got[0].TargetPort != 8545 {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
-	r.kubectl("", "patch", "service", "geth-0", "--type=merge", "-p", `{"metadata":{"managedFields":[{}]}}`)
-	s.Ports = []kube.ServicePort{port("rpc", "TCP", 8548, 0, 8545)}
-	if got := r.apply(s, kube.Updated).Ports; len(got) != 1 || got[0].Port != 8548 {
-		t.Errorf("%+v", got)
+	if got := r.field("geth-0", "{.metadata.labels}{.spec.sessionAffinity}"); got != `{"app.kubernetes.io/managed-by":"kubevali","team":"a"}ClientIP` {
+		t.Errorf("of others: %s", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }
 
-// What Apply brought when it created the Service, it takes away again.
+// What Apply brought it takes away again, when it is not described any more.
 func TestRealCreatedFieldsGo(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
@@ -94,7 +92,7 @@ func TestRealCreatedFieldsGo(t *testing.T) {
 	if got := r.field("geth-0", "{.metadata.labels}{.metadata.annotations}"); got != `{"app.kubernetes.io/managed-by":"kubevali"}{"kubeva.li/managed-by":"kubevali"}` {
 		t.Errorf("labels and annotations %s", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }
 
 // A Service that appears after Apply has looked for it belongs to whoever made it.
@@ -102,7 +100,7 @@ func TestRealAppears(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
 	r.client.Before(func(q *http.Request) {
-		if q.Method == http.MethodPatch && !strings.Contains(r.kubectl("", "get", "services", "-o", "name"), "geth-0") {
+		if q.Method == http.MethodPost && !strings.Contains(r.kubectl("", "get", "services", "-o", "name"), "geth-0") {
 			r.kubectl("", "create", "service", "clusterip", "geth-0", "--tcp=80")
 		}
 	})
@@ -116,25 +114,30 @@ func TestRealAppears(t *testing.T) {
 	}
 }
 
-// The hints name what to change, from the messages of a real API server.
+// The fields and hints say what to change, from the messages of a real API server.
 func TestRealInvalid(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
+	const label, annotation = "a label's value has at most", "an annotation's key is"
 	for _, tc := range []struct {
-		change        func(*kube.ServiceSpec)
-		message, hint string
+		change                 func(*kube.ServiceSpec)
+		message, remedy, field string
 	}{
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"chain": "main net"} }, `metadata.labels: Invalid value: "main net"`, "see nodeService.labels: "},
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a b": "x"} }, `metadata.labels: Invalid value: "a b"`, "see nodeService.labels: "},
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a": strings.Repeat("x", 64)} }, `must be no more than 63 bytes`, "see nodeService.labels: "},
-		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a b": "x"} }, `metadata.annotations: Invalid value: "a b"`, "see nodeService.annotations: "},
-		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} }, `metadata.annotations: Too long`, "see nodeService.annotations: "},
-		{func(s *kube.ServiceSpec) { s.Ports[0].Name = "P2P" }, `spec.ports[0].name: Invalid value: "P2P"`, "see nodeService.ports"},
-		{func(s *kube.ServiceSpec) { s.Ports[0].Port = 70000 }, `spec.ports[0].port: Invalid value: 70000`, "see nodeService.ports"},
-		{func(s *kube.ServiceSpec) { s.Type, s.LoadBalancerClass = kube.LoadBalancer, "A b" }, `spec.loadBalancerClass: Invalid value: "A b"`, "see nodeService.loadBalancerClass"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"chain": "main net"} }, `metadata.labels: Invalid value: "main net"`, label, "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a b": "x"} }, `metadata.labels: Invalid value: "a b"`, label, "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a": strings.Repeat("x", 64)} }, `must be no more than 63 bytes`, label, "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a b": "x"} }, `metadata.annotations: Invalid value: "a b"`, annotation, "metadata.annotations"},
+		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} }, `metadata.annotations: Too long`, annotation, "metadata.annotations"},
+		{func(s *kube.ServiceSpec) { s.Ports[0].Name = "P2P" }, `spec.ports[0].name: Invalid value: "P2P"`, "", "spec.ports[0].name"},
+		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("b", "TCP", 30303, 0, 0)) }, `spec.ports[1]: Duplicate value`, "", "spec.ports[1].nodePort"},
+		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("p2p", "TCP", 1, 0, 0)) }, `spec.ports[1].name: Duplicate value`, "", "spec.ports[1].name"},
+		{func(s *kube.ServiceSpec) { s.Ports[0].Port = 70000 }, `spec.ports[0].port: Invalid value: 70000`, "", "spec.ports[0].port"},
+		{func(s *kube.ServiceSpec) { s.Type, s.LoadBalancerClass = kube.LoadBalancer, "A b" }, `spec.loadBalancerClass: Invalid value: "A b"`, "", "spec.loadBalancerClass"},
+		{func(s *kube.ServiceSpec) { s.IPFamilyPolicy = "Both" }, `spec.ipFamilyPolicy: Unsupported value: "Both"`, "", "spec.ipFamilyPolicy"},
+		{func(s *kube.ServiceSpec) { s.ExternalTrafficPolicy = "Remote" }, `spec.externalTrafficPolicy: Unsupported value: "Remote"`, "", "spec.externalTrafficPolicy"},
 	} {
 		s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
 		tc.change(&s)
-		r.fails(s, tc.message, tc.hint)
+		checkField(t, r.fails(s, tc.message, tc.remedy), tc.field)
 	}
 }

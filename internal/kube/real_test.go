@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 )
 
@@ -30,19 +32,38 @@ func newRealCluster(t *testing.T) *realCluster {
 	if kubeconfig == "" {
 		t.Skip("KUBEVALI_TEST_KUBECONFIG names no kubeconfig")
 	}
-	r := &realCluster{t: t, kubeconfig: kubeconfig}
-	r.client = r.as(kubeconfig)
-	r.namespace = fmt.Sprintf("kubevali-client-%d", time.Now().UnixNano())
+	r := &realCluster{t: t, kubeconfig: kubeconfig, namespace: fmt.Sprintf("kubevali-client-%d", time.Now().UnixNano())}
 	r.kubectl("", "create", "namespace", r.namespace)
 	t.Cleanup(func() { r.kubectl("", "delete", "namespace", r.namespace, "--wait=false") })
+	r.kubectl("", "create", "serviceaccount", "admin")
+	r.kubectl("", "create", "clusterrolebinding", r.namespace, "--clusterrole=cluster-admin", "--serviceaccount="+r.namespace+":admin")
+	t.Cleanup(func() { r.kubectl("", "delete", "clusterrolebinding", r.namespace) })
+	r.client = r.as(r.kubectl("", "create", "token", "admin"))
 	return r
 }
 
-func (r *realCluster) as(kubeconfig string) *kube.Client {
+// as returns a client of a pod whose service account has that token.
+func (r *realCluster) as(token string) *kube.Client {
 	r.t.Helper()
-	client := clientFor(r.t, kubeconfig, kube.Options{})
-	r.t.Cleanup(client.Close)
-	return client
+	var view struct {
+		Clusters []struct {
+			Cluster struct {
+				Server    string `json:"server"`
+				Authority []byte `json:"certificate-authority-data"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+	}
+	if err := json.Unmarshal([]byte(r.kubectl("", "config", "view", "--raw", "--minify", "--flatten", "-o", "json")), &view); err != nil {
+		r.t.Fatal(err)
+	}
+	cluster := view.Clusters[0].Cluster
+	dir := account(r.t, map[string]string{"token": token, "ca.crt": string(cluster.Authority)})
+	return newClient(r.t, inPod(r.t, strings.TrimPrefix(cluster.Server, "https://"), dir), kube.Options{})
+}
+
+// desk is the operator's kubectl.
+func (r *realCluster) desk() *kube.Kubectl {
+	return kube.NewKubectl(append(os.Environ(), "KUBECONFIG="+r.kubeconfig))
 }
 
 func (r *realCluster) kubectl(stdin string, args ...string) string {
@@ -65,7 +86,7 @@ func (r *realCluster) pod(name string) {
 
 func (r *realCluster) spec(pod string, ports ...kube.ServicePort) kube.ServiceSpec {
 	return kube.ServiceSpec{
-		Namespace: r.namespace, Name: pod, Pod: pod, Type: kube.NodePort, Ports: ports,
+		Namespace: r.namespace, Name: pod, Type: kube.NodePort, Ports: ports,
 		Owner: kube.OwnedByPod, ExternalTrafficPolicy: "Local",
 	}
 }
@@ -86,7 +107,7 @@ func (r *realCluster) apply(s kube.ServiceSpec, want kube.Outcome) kube.Service 
 	r.t.Helper()
 	svc, outcome, err := r.client.Apply(r.t.Context(), s)
 	if err != nil {
-		r.t.Fatalf("Apply: %v (hint: %s)", err, kube.Hint(err))
+		r.t.Fatalf("Apply: %s", hint.Line(err))
 	}
 	if outcome != want {
 		r.t.Errorf("Apply: %v, want %v", outcome, want)
@@ -94,8 +115,8 @@ func (r *realCluster) apply(s kube.ServiceSpec, want kube.Outcome) kube.Service 
 	return svc
 }
 
-// settled checks that another Apply of the same finds nothing to do.
-func (r *realCluster) settled(s kube.ServiceSpec) kube.Service {
+// unchanged checks that another Apply of the same finds nothing to do.
+func (r *realCluster) unchanged(s kube.ServiceSpec) kube.Service {
 	r.t.Helper()
 	return r.apply(s, kube.Unchanged)
 }
@@ -105,10 +126,11 @@ func (r *realCluster) field(name, path string) string {
 	return r.kubectl("", "get", "service", name, "-o", "jsonpath="+path)
 }
 
-func (r *realCluster) fails(s kube.ServiceSpec, message, hint string) {
+func (r *realCluster) fails(s kube.ServiceSpec, message, remedy string) error {
 	r.t.Helper()
 	_, _, err := r.client.Apply(r.t.Context(), s)
-	checkError(r.t, err, message, hint)
+	checkError(r.t, err, message, remedy)
+	return err
 }
 
 func port(name, protocol string, port, nodePort, targetPort int) kube.ServicePort {
@@ -123,14 +145,14 @@ func TestRealChosenPorts(t *testing.T) {
 	if first.NodePort == 0 || first.TargetPort != first.NodePort || first.Port != 30303 {
 		t.Errorf("one chosen port: %+v", first)
 	}
-	r.settled(s)
+	r.unchanged(s)
 
 	s.Ports = append(s.Ports, port("p2p-udp", "UDP", 30303, 0, 0))
 	both := r.apply(s, kube.Updated).Ports
 	if len(both) != 2 || both[0] != first || both[1].NodePort != first.NodePort || both[1].TargetPort != first.NodePort {
 		t.Errorf("UDP added to %+v: %+v", first, both)
 	}
-	r.settled(s)
+	r.unchanged(s)
 
 	s.Ports[0].Name, s.Ports[1].Name = "a", "b"
 	if renamed := r.apply(s, kube.Updated).Ports; renamed[0].NodePort != first.NodePort {
@@ -140,14 +162,14 @@ func TestRealChosenPorts(t *testing.T) {
 	if other := r.apply(s, kube.Updated).Ports; len(other) != 1 || other[0].TargetPort != 8545 || other[0].NodePort == 0 {
 		t.Errorf("another port: %+v", other)
 	}
-	r.settled(s)
+	r.unchanged(s)
 
 	r.pod("geth-1")
 	s = r.spec("geth-1", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
 	if both := r.apply(s, kube.Created).Ports; both[0].NodePort != both[1].NodePort || both[1].TargetPort != both[1].NodePort {
 		t.Errorf("both created: %+v", both)
 	}
-	r.settled(s)
+	r.unchanged(s)
 	if got := r.field("geth-1", "{.spec.selector}{.spec.publishNotReadyAddresses}{.spec.externalTrafficPolicy}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-1"}trueLocal` {
 		t.Errorf("spec: %s", got)
 	}
@@ -163,7 +185,7 @@ func TestRealFixedPorts(t *testing.T) {
 	}) {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 	s.Ports = []kube.ServicePort{port("p2p", "TCP", second, second, 0)}
 	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", second, second, second)}) {
 		t.Errorf("moved: %+v", got)
@@ -172,7 +194,7 @@ func TestRealFixedPorts(t *testing.T) {
 	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, s.Ports) {
 		t.Errorf("the same node port with another port: %+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 
 	r.pod("geth-1")
 	taken := r.spec("geth-1", port("p2p", "TCP", second, second, 0))
@@ -203,7 +225,7 @@ func TestRealForeign(t *testing.T) {
 		t.Errorf("taken over: %s", got)
 	}
 	s.ForceUpdate = false
-	r.settled(s)
+	r.unchanged(s)
 }
 
 // What is taken over may be of any type.
@@ -225,7 +247,7 @@ func TestRealForeignTypes(t *testing.T) {
 			if p := svc.Ports[0]; len(svc.Ports) != 1 || p.TargetPort != p.NodePort || nodePort != 0 && p.NodePort != nodePort || svc.Type != kube.NodePort {
 				t.Errorf("%s, node port %d: %+v", spec, nodePort, svc)
 			}
-			r.settled(s)
+			r.unchanged(s)
 			r.kubectl("", "delete", "service", name)
 		}
 	}
@@ -244,13 +266,13 @@ func TestRealOldService(t *testing.T) {
 	if got := r.apply(s, kube.Updated).Ports; !slices.Equal(got, []kube.ServicePort{port("p2p", "TCP", 30333, nodePort, nodePort)}) {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 	// The same node port with a name of the old port on another one.
 	s.Ports = []kube.ServicePort{port("p2p", "TCP", nodePort, nodePort, 0), port("p2p-udp", "UDP", nodePort, nodePort, 0)}
 	if got := r.apply(s, kube.Updated).Ports; len(got) != 2 || got[0] != port("p2p", "TCP", nodePort, nodePort, nodePort) {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 	if got := r.field("geth-0", "{.spec.selector}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-0"}` {
 		t.Errorf("selector %s", got)
 	}
@@ -258,7 +280,7 @@ func TestRealOldService(t *testing.T) {
 	if got := r.apply(s, kube.Updated).Ports; len(got) != 1 {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }
 
 func TestRealOwner(t *testing.T) {
@@ -307,7 +329,7 @@ func TestRealOwner(t *testing.T) {
 	r.pod("alone-0")
 	s = r.spec("alone-0", port("p2p", "TCP", 30303, 0, 0))
 	s.Owner = kube.OwnedByStatefulSet
-	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "nodeService.owner")
+	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "let the Service go with the pod")
 	r.kubectl("", "label", "pod", "alone-0", "statefulset.kubernetes.io/pod-name-")
 	r.fails(s, `has no label statefulset.kubernetes.io/pod-name: alone-0`, "StatefulSet")
 }
@@ -366,7 +388,7 @@ func TestRealLoadBalancer(t *testing.T) {
 	if got := r.apply(s, kube.Created).Ports; got[0].TargetPort != 30303 || got[1].TargetPort != 30303 {
 		t.Errorf("%+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 	_, err := r.client.AwaitAddress(t.Context(), r.namespace, "geth-0", 100*time.Millisecond)
 	checkError(t, err, "its load balancer has no address after 100ms", "kubectl describe service")
 	r.kubectl("", "patch", "service", "geth-0", "--subresource=status", "--type=merge", "-p",
@@ -374,11 +396,16 @@ func TestRealLoadBalancer(t *testing.T) {
 	if got, err := r.client.AwaitAddress(t.Context(), r.namespace, "geth-0", time.Second); got != "lb.example.com" || err != nil {
 		t.Errorf("AwaitAddress = %q, %v", got, err)
 	}
+	chosen := []int{r.unchanged(s).Ports[0].NodePort, r.unchanged(s).Ports[1].NodePort}
+	s.Ports[0].Name, s.Ports[1].Name = "a", "b"
+	if got := r.apply(s, kube.Updated).Ports; got[0].NodePort != chosen[0] || got[1].NodePort != chosen[1] {
+		t.Errorf("renamed: %+v, want the node ports %v", got, chosen)
+	}
 	s.LoadBalancerClass = "example.com/other"
 	r.fails(s, "may not change once set", "delete the Service")
 	s.Type, s.LoadBalancerClass = kube.NodePort, ""
 	if got := r.apply(s, kube.Updated).Ports; got[0].TargetPort != got[0].NodePort || got[0].NodePort != got[1].NodePort {
 		t.Errorf("a NodePort again: %+v", got)
 	}
-	r.settled(s)
+	r.unchanged(s)
 }

@@ -2,7 +2,6 @@ package kube
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,64 +9,57 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/backoff"
 )
 
 const (
 	firstWait = 250 * time.Millisecond
 	maxWait   = 5 * time.Second
-	// maxRetryAfter bounds what an answer can ask for.
-	maxRetryAfter = time.Minute
-	// settlingTime is for how long after an outage a refusal is not believed: an API server that has just come up refuses
+	// recoveryTime is for how long after an outage a refusal is not believed: an API server that has just come up refuses
 	// whom it will admit once it has read its accounts and rules.
-	settlingTime = 10 * time.Second
+	recoveryTime = 10 * time.Second
 )
 
-// request is one question to the API. With Name empty it is about the list.
+// request is one question to the API, or one change.
 type request struct {
-	verb, resource  string
-	namespace, name string
-	forService      bool // it is a step towards a Service, which takes rights of its own
+	verb, resource  string // as RBAC has them; verb is get, list, create or patch
+	namespace, name string // name is empty for a list
+	forService      bool   // it is a step towards a Service, which takes rights of its own
 	query           url.Values
-	method          string // "": GET
-	contentType     string
-	body            []byte
+	body            []byte // JSON; of a patch, a merge patch (RFC 7386)
 }
 
-// do asks until there is an answer, or patience is at its end. It decodes the answer's body into out and returns the
-// HTTP status.
-func (c *Client) do(ctx context.Context, r request, out any) (int, error) {
-	if err := c.cluster.check(r); err != nil {
-		return 0, err
+// do asks until there is an answer, or patience is at its end. It decodes the answer's body into out.
+func (c *Client) do(ctx context.Context, r request, out any) error {
+	if err := r.check(); err != nil {
+		return err
 	}
-	start, wait := time.Now(), firstWait
-	asked := false // whether the plugin was asked for new credentials
+	start, waits := time.Now(), backoff.Backoff{First: firstWait, Max: maxWait}
 	for {
-		status, err := c.try(ctx, r, out)
+		err := c.try(ctx, r, out)
 		switch {
 		case err == nil:
 			c.answered()
-			return status, nil
+			return nil
 		case ctx.Err() != nil:
-			return 0, r.ended(ctx, err)
-		case err.Code == http.StatusUnauthorized && !asked && c.credentials.forget():
-			asked = true
-			continue
-		case !err.temporary && !(refused(err) && c.settling()):
+			return r.ended(ctx, err)
+		case !err.temporary && !(refused(err) && c.recovering()):
 			if err.Code != 0 {
 				c.answered()
 			}
-			return 0, err
+			return err
 		}
+		wait := waits.Next()
 		pause := max(wait/2+rand.N(wait/2), err.retryAfter)
 		left := c.options.Patience - time.Since(start)
 		if left <= 0 || err.retryAfter > left {
-			return 0, err.after(time.Since(start))
+			return err.after(time.Since(start))
 		}
 		c.waits(err)
 		if sleep(ctx, min(pause, left)) != nil {
-			return 0, r.ended(ctx, err)
+			return r.ended(ctx, err)
 		}
-		wait = min(2*wait, maxWait)
 	}
 }
 
@@ -98,76 +90,86 @@ func (c *Client) answered() {
 	c.outage = false
 }
 
-// settling says whether there was an outage a moment ago.
-func (c *Client) settling() bool {
+// recovering says whether there was an outage a moment ago.
+func (c *Client) recovering() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.away.IsZero() && time.Since(c.away) <= settlingTime
+	return !c.away.IsZero() && time.Since(c.away) <= recoveryTime
 }
 
 // try asks once.
-func (c *Client) try(ctx context.Context, r request, out any) (int, *Error) {
+func (c *Client) try(ctx context.Context, r request, out any) *Error {
 	req := r.http(c.cluster.server)
 	req.Header.Set("User-Agent", c.options.UserAgent)
-	if err := c.credentials.authorize(ctx, req.Header); err != nil {
-		return 0, r.failed(err)
+	token, err := c.cluster.token()
+	if err != nil {
+		e := r.error(err.Error())
+		e.err = err
+		return e
 	}
+	req.Header.Set("Authorization", "Bearer "+token)
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	// The transport is used without an http.Client around it: nothing follows a redirect, with or without credentials.
 	resp, err := c.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return 0, c.unreachable(r, err)
+		return c.unreachable(r, err)
 	}
 	defer resp.Body.Close()
 	body := &io.LimitedReader{R: resp.Body, N: maxAnswer}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return 0, c.judge(r, resp, body)
+		return c.judge(r, resp, body)
 	}
 	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return 0, c.unreadable(r, resp, body, err)
+		return c.unreadable(r, resp, body, err)
 	}
 	_, _ = io.Copy(io.Discard, body) // to its end, so that the connection can be used again
-	return resp.StatusCode, nil
+	return nil
 }
 
-func (r request) http(server *url.URL) *http.Request {
-	target := *server
-	target.Path += "/api/v1"
-	if r.namespace != "" {
-		target.Path += "/namespaces/" + r.namespace
-	}
-	target.Path += "/" + r.resource
-	if r.name != "" {
-		target.Path += "/" + r.name
-	}
-	target.RawQuery = r.query.Encode()
-	req := &http.Request{
-		Method: cmp.Or(r.method, http.MethodGet),
-		URL:    &target,
-		Host:   target.Host,
-		Header: http.Header{},
-		Body:   http.NoBody,
-	}
+func (r request) http(server url.URL) *http.Request {
+	server.Path, server.RawQuery = r.path(), r.query.Encode()
+	req := &http.Request{Method: http.MethodGet, URL: &server, Host: server.Host, Header: http.Header{}, Body: http.NoBody}
 	req.Header.Set("Accept", "application/json")
+	switch r.verb {
+	case "create":
+		req.Method = http.MethodPost
+		req.Header.Set("Content-Type", "application/json")
+	case "patch":
+		req.Method = http.MethodPatch
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	}
 	if r.body != nil {
-		req.Header.Set("Content-Type", r.contentType)
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.body)), int64(len(r.body))
 	}
 	return req
 }
 
+// path is where the object is, or the list that it is in or will be.
+func (r request) path() string {
+	path := "/api/v1"
+	if r.namespace != "" {
+		path += "/namespaces/" + r.namespace
+	}
+	path += "/" + r.resource
+	if r.verb == "get" || r.verb == "patch" {
+		path += "/" + r.name
+	}
+	return path
+}
+
 // check refuses names that would ask for something else than an object of that name.
-func (c *Cluster) check(r request) error {
+func (r request) check() error {
+	wrong := func(field, message string) error {
+		e := r.error(message)
+		e.Field = field
+		return e
+	}
 	switch {
 	case r.verb != "list" && !isName(r.name):
-		e := r.error("that is not a name (lower-case letters, digits, - and ., at most 253)")
-		e.Remedy = c.nameHint(r.resource)
-		return e
+		return wrong("metadata.name", "that is not a name (lower-case letters, digits, - and ., at most 253)")
 	case r.resource != "nodes" && !isName(r.namespace):
-		e := r.error("that is not a namespace (lower-case letters, digits and -, at most 63)")
-		e.Remedy = c.namespaceHint()
-		return e
+		return wrong("metadata.namespace", "that is not a namespace (lower-case letters, digits and -, at most 63)")
 	}
 	return nil
 }

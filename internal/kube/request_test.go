@@ -63,11 +63,11 @@ func TestRetries(t *testing.T) {
 		atLeast  time.Duration
 		atMost   time.Duration
 		message  string // "": it works
-		hint     string
+		remedy   string
 	}{
 		{name: "at once", steps: []http.HandlerFunc{ok}, tries: 1},
 		{name: "impatient", steps: []http.HandlerFunc{unavailable, ok}, tries: 1,
-			message: `cannot get node "node-1": the API server at https://api.example.com answers: apiserver not ready`},
+			message: `cannot get node "node-1": the API server at https://10.96.0.1:443 answers: apiserver not ready`},
 		{name: "busy and broken for a while", patience: time.Minute, tries: 7, atLeast: 3 * time.Second, atMost: 30 * time.Second,
 			steps: []http.HandlerFunc{unavailable, answers(408, ""), refuses(500, "InternalError", ""), answers(502, "<html>"),
 				answers(504, "upstream request timeout"), retriesAfter(0), ok}},
@@ -83,30 +83,30 @@ func TestRetries(t *testing.T) {
 			steps: []http.HandlerFunc{hangs, ok}},
 		{name: "it hangs", patience: 30 * time.Second, tries: 3, atLeast: 30 * time.Second, atMost: 40 * time.Second,
 			steps:   []http.HandlerFunc{hangs},
-			message: "no answer from the Kubernetes API at https://api.example.com: it took too long (tried for", hint: "see whether kubectl reaches it"},
+			message: "no answer from the Kubernetes API at https://10.96.0.1:443: it took too long (tried for", remedy: "NetworkPolicy keeps the pod from 10.96.0.1:443"},
 		{name: "the answer breaks off", patience: time.Minute, tries: 2, atMost: time.Second,
 			steps: []http.HandlerFunc{answers(200, node1[:30]), ok}},
 		{name: "forbidden", patience: time.Minute, tries: 1, steps: []http.HandlerFunc{notYetAllowed, ok},
 			message: `cannot get node "node-1": the service account system:serviceaccount:chains:geth may not "get" "nodes" (cluster-wide)`,
-			hint: `it takes a ClusterRole with - {apiGroups: [""], resources: [nodes], verbs: [get]}, and a ClusterRoleBinding to it ` +
+			remedy: `it takes a ClusterRole with - {apiGroups: [""], resources: [nodes], verbs: [get]}, and a ClusterRoleBinding to it ` +
 				`whose subject is ServiceAccount geth in namespace chains`},
 		{name: "forbidden just after an outage", patience: time.Minute, tries: 4, atMost: 5 * time.Second,
 			steps: []http.HandlerFunc{unavailable, notYetAllowed, refuses(401, "Unauthorized", "Unauthorized"), ok}},
 		{name: "forbidden for good after an outage", patience: 10 * time.Minute, tries: -1, atLeast: 10 * time.Second, atMost: 20 * time.Second,
-			steps: []http.HandlerFunc{unavailable, notYetAllowed}, message: `may not "get" "nodes"`, hint: "ClusterRole"},
+			steps: []http.HandlerFunc{unavailable, notYetAllowed}, message: `may not "get" "nodes"`, remedy: "ClusterRole"},
 		{name: "not accepted", patience: time.Minute, tries: 1, steps: []http.HandlerFunc{refuses(401, "Unauthorized", "Unauthorized"), ok},
-			message: "the API server at https://api.example.com does not accept the credentials of kubeconfig /etc/kubeconfig, context c", hint: "expired"},
+			message: "the API server at https://10.96.0.1:443 does not accept the credentials of the pod's service account", remedy: "ServiceAccount still exists"},
 		{name: "bad request", patience: time.Minute, tries: 1, steps: []http.HandlerFunc{refuses(400, "BadRequest", "what?"), ok},
 			message: `cannot get node "node-1": what?`},
 		{name: "not Kubernetes", patience: time.Minute, tries: 1, steps: []http.HandlerFunc{answers(200, "<html>hello</html>"), ok},
-			message: "https://api.example.com does not answer as a Kubernetes API server does", hint: "check the server's address"},
+			message: "https://10.96.0.1:443 does not answer as a Kubernetes API server does", remedy: "KUBERNETES_SERVICE_HOST"},
 		{name: "not Kubernetes, 404", patience: time.Minute, tries: 1, steps: []http.HandlerFunc{answers(404, "page not found"), ok},
-			message: "https://api.example.com does not answer as a Kubernetes API server does (404)", hint: "check the server's address"},
+			message: "https://10.96.0.1:443 does not answer as a Kubernetes API server does (404)", remedy: "KUBERNETES_SERVICE_HOST"},
 		{name: "redirect", patience: time.Minute, tries: 1,
 			steps: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, "https://login.example.com", http.StatusFound)
 			}, ok},
-			message: "answers with a redirect", hint: "check the server's address"},
+			message: "answers with a redirect", remedy: "KUBERNETES_SERVICE_HOST"},
 		{name: "an endless answer", patience: time.Minute, tries: 1,
 			steps:   []http.HandlerFunc{answers(200, `{"metadata":{"name":"`+strings.Repeat("x", 8<<20)), ok},
 			message: "the answer is larger than 8 MiB"},
@@ -124,7 +124,7 @@ func TestRetries(t *testing.T) {
 					t.Errorf("%d tries, want %d", len(s.times), tc.tries)
 				}
 				if tc.message != "" {
-					checkError(t, err, tc.message, tc.hint)
+					checkError(t, err, tc.message, tc.remedy)
 					return
 				}
 				if err != nil || node.Name != "node-1" || !slices.Equal(node.Addresses, []kube.Address{{Type: "ExternalIP", Address: "198.51.100.7"}}) {
@@ -171,7 +171,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		waiting := `Waiting for the Kubernetes API: cannot get node "node-1": the API server at https://api.example.com answers: apiserver not ready`
+		waiting := `Waiting for the Kubernetes API: cannot get node "node-1": the API server at https://10.96.0.1:443 answers: apiserver not ready`
 		again := "The Kubernetes API answers again"
 		if want := []string{waiting, again, waiting, again, waiting, again}; !slices.Equal(lines, want) {
 			t.Errorf("%q\nwant %q", lines, want)
@@ -230,7 +230,7 @@ func TestRequest(t *testing.T) {
 	if _, err := c.Node(t.Context(), "node-1.example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if got.URL.String() != "https://api.example.com/api/v1/nodes/node-1.example.com" || got.Method != "GET" ||
+	if got.URL.String() != "https://10.96.0.1:443/api/v1/nodes/node-1.example.com" || got.Method != "GET" ||
 		got.Header.Get("Authorization") != "Bearer s3cret-token" || got.Header.Get("User-Agent") != "kubevali/1.2" {
 		t.Errorf("%s %s %v", got.Method, got.URL, got.Header)
 	}

@@ -1,0 +1,160 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/kubevali/kubevali/internal/hint"
+)
+
+const (
+	// kubectlTimeout is how long one run of kubectl may take. A connection that does not come up takes it 30 s; the rest is
+	// for programs that it asks for credentials.
+	kubectlTimeout = time.Minute
+	// kubectlGrace is how long after kubectl's end its output may be held open by its children.
+	kubectlGrace = 2 * time.Second
+	// maxComplaint bounds what kubectl may write to its standard error, in bytes.
+	maxComplaint = 64 << 10
+)
+
+// Kubectl looks things up through the operator's own kubectl, in the cluster of its current context, however that is
+// reached. It changes nothing. It is safe for concurrent use.
+type Kubectl struct {
+	reader
+	env     []string
+	timeout time.Duration
+}
+
+// NewKubectl returns a Kubectl that finds kubectl in PATH when something is asked, and gives it these variables; nil: this
+// process's.
+func NewKubectl(env []string) *Kubectl {
+	k := &Kubectl{env: env, timeout: kubectlTimeout}
+	k.reader = reader{k.ask}
+	return k
+}
+
+// ask sends the request that a Client would send, by kubectl get --raw: unlike other ways it asks for nothing else, and
+// leaves no cache behind.
+func (k *Kubectl) ask(ctx context.Context, r request, out any) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	target := r.path()
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	answer, complaint := limitedBuffer{max: maxAnswer}, limitedBuffer{max: maxComplaint}
+	cmd := exec.CommandContext(limited, "kubectl", "get", "--raw", target)
+	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = k.env, &answer, &complaint, kubectlGrace
+	err := cmd.Run()
+	if errors.Is(err, syscall.ECHILD) && len(complaint.data) == 0 {
+		err = nil // who reaps orphans has taken its exit status, too
+	}
+	switch {
+	case err == nil:
+		err = json.Unmarshal(answer.data, out)
+		if err == nil {
+			return nil
+		}
+		return r.error("kubectl does not answer as a Kubernetes API server does: " + err.Error())
+	case ctx.Err() != nil:
+		return r.cancelled(ctx)
+	case limited.Err() != nil:
+		e := r.error(fmt.Sprintf("kubectl did not answer within %s", k.timeout))
+		e.Remedy = "run kubectl get nodes by hand: the cluster may be out of reach, or kubectl wait for somebody to log in"
+		e.temporary, e.err = true, limited.Err()
+		return e
+	case answer.full:
+		return r.error(tooLarge)
+	case errors.Is(err, exec.ErrNotFound):
+		return noCluster("there is no kubectl in PATH", "install kubectl, through which clusters are asked outside of a pod")
+	}
+	return r.complained(string(complaint.data), err)
+}
+
+// noCluster is the same for all requests, so that it does not name one.
+func noCluster(message, remedy string) error {
+	return hint.With(fmt.Errorf("%w: %s", ErrNoCluster, message), remedy)
+}
+
+// complained is a kubectl that failed. Its words are those of kubectl's cmdutil.CheckErr.
+// https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubectl/pkg/cmd/util/helpers.go
+func (r request) complained(text string, failure error) error {
+	line := complaint(text)
+	if said, ok := strings.CutPrefix(line, "Error from server ("); ok {
+		reason, message, _ := strings.Cut(said, "): ")
+		s := status{Reason: reason, Message: message}
+		switch {
+		case reason == "NotFound" && !strings.HasPrefix(message, "the server could not find"): // which no API server says of an object
+			return r.refusal(http.StatusNotFound, s)
+		case reason == "Forbidden":
+			return r.refusal(http.StatusForbidden, s)
+		case reason == "Expired":
+			return r.refusal(http.StatusGone, s)
+		}
+	}
+	switch {
+	case strings.Contains(line, "(Unauthorized)"):
+		e := r.error("the API server does not accept the credentials of kubectl's current context")
+		e.Code, e.Reason, e.Remedy = http.StatusUnauthorized, "Unauthorized", "log in again, or choose another context"
+		return e
+	case strings.HasPrefix(line, "The connection to the server localhost:8080 was refused"): // asked where none is known
+		return noCluster("kubectl has no current context", "set KUBECONFIG, or choose a context: kubectl config use-context NAME")
+	case line == "":
+		line = failure.Error()
+	}
+	e := r.error("kubectl: " + line)
+	e.Remedy = "see whether kubectl get nodes works; kubectl config current-context says which cluster it asks"
+	return e
+}
+
+// complaint is the line of kubectl's standard error that says what is wrong; before it there may be warnings, after it
+// explanations.
+func complaint(text string) string {
+	printable := func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}
+	first := ""
+	for line := range strings.Lines(strings.Map(printable, text)) {
+		line = explain(line)
+		for _, begin := range []string{"Error", "error:", "Unable to connect", "The connection to the server"} {
+			if strings.HasPrefix(line, begin) {
+				return line
+			}
+		}
+		if first == "" {
+			first = line
+		}
+	}
+	return first
+}
+
+// limitedBuffer takes up to max bytes and refuses more.
+type limitedBuffer struct {
+	data []byte
+	max  int
+	full bool
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > b.max {
+		b.full = true
+		return 0, io.ErrShortWrite
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
+}
