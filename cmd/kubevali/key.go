@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
-	"github.com/kubevali/kubevali/internal/procguard"
 	"github.com/kubevali/kubevali/internal/render"
 )
 
@@ -229,30 +226,15 @@ func (a *app) writeIdentities(folders []string, pods []render.PodIdentities) err
 	return nil
 }
 
-// takeRoots moves the root secrets of keys out of the environment into the keyring, and keeps both from the node. What
-// was read before is read anew.
+// takeRoots takes the root secrets of keys out of the environment.
 func (a *app) takeRoots(keys map[string]config.P2PKey) {
-	a.keys.Ring.Reset()
-	if len(keys) == 0 {
-		return
-	}
-	var names []string
+	var roots []keyfile.Source
 	for _, key := range keys {
-		if key.RootSecret.Env != "" {
-			names = append(names, key.RootSecret.Env)
-		}
+		roots = append(roots, keyfile.Source{Env: key.RootSecret.Env, File: key.RootSecret.File.Text})
 	}
-	rest := a.keys.Ring.TakeEnv(a.environ, names...)
-	if len(rest) < len(a.environ) {
-		a.environ = rest
-		for _, name := range names {
-			os.Unsetenv(name)
-		}
-		if err := procguard.EraseEnv(names...); err != nil {
-			a.log.Debugf("The root secret stays in this process's environment: %v", err)
-		}
-	}
-	if err := procguard.Undumpable(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		a.log.Warnf("Other processes of this user may read the root secret from this one's memory: %v", err)
+	rest, warning := a.keys.Ring.Take(a.environ, roots...)
+	a.environ = rest
+	if warning != nil {
+		a.log.Warn(warning)
 	}
 }

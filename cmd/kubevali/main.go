@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
@@ -68,6 +69,8 @@ func hintOf(err error) string {
 		return start.Hint
 	case errors.As(err, &h):
 		return h.hint
+	case hint.Of(err) != "":
+		return hint.Of(err)
 	}
 	return kube.Hint(err)
 }

@@ -2,9 +2,12 @@ package entrypoint
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/render"
@@ -15,13 +18,14 @@ type Keys struct{ Ring *keyfile.Keyring }
 
 // Public returns what the world may know of a key.
 func (k Keys) Public(spec render.KeySpec, id keyderive.Identity) (keyderive.Public, error) {
-	return k.Ring.Public(keySpec(spec), id)
+	public, err := k.Ring.Public(keyOf(spec, id))
+	return public, explain(err)
 }
 
 // Require fails unless the root secrets of all keys are here.
 func (k Keys) Require(keys []render.Key) error {
 	for _, key := range keys {
-		if err := k.Ring.Require(keySpec(key.Spec)); err != nil {
+		if err := k.Ring.Require(keyOf(key.Spec, key.Identity)); err != nil {
 			return err
 		}
 	}
@@ -37,7 +41,7 @@ func (k Keys) Write(ctx context.Context, keys []render.Key, log logrus.FieldLogg
 		}
 		outcome, err := k.Ring.Put(keyFile(key))
 		if err != nil {
-			return err
+			return fmt.Errorf("p2pKeys.%s: %w", key.Name, explain(err))
 		}
 		for _, warning := range outcome.Warnings {
 			log.Warnf("p2pKeys.%s: %s", key.Name, warning)
@@ -51,22 +55,40 @@ func (k Keys) Write(ctx context.Context, keys []render.Key, log logrus.FieldLogg
 	return nil
 }
 
+// explain adds what in the configuration helps.
+func explain(err error) error {
+	if errors.Is(err, keyfile.ErrUnlisted) {
+		return hint.With(err, hint.Of(err)+"; fleet.replicas says how large that is")
+	}
+	var conflict *keyfile.ConflictError
+	if !errors.As(err, &conflict) {
+		return err
+	}
+	advice := conflict.Hint()
+	if conflict.Replaceable {
+		advice += ", or set ifExists: overwrite"
+	}
+	return hint.With(err, advice+"; to stay with what is there, set ifExists: keep")
+}
+
 func (k Keys) wipe() {
 	if k.Ring != nil {
 		k.Ring.Wipe()
 	}
 }
 
-func keySpec(s render.KeySpec) keyfile.Spec {
-	return keyfile.Spec{
+func keyOf(s render.KeySpec, id keyderive.Identity) keyfile.Key {
+	return keyfile.Key{
 		Name: s.Name, Pod: s.Pod, Namespace: s.Namespace,
-		Root: keyfile.Source(s.Root), Scheme: s.Scheme, Type: s.Type, Path: s.Path,
+		Root: keyfile.Source(s.Root), Scheme: s.Scheme, Type: s.Type, Path: s.Path, Identity: id,
 	}
 }
 
 func keyFile(key render.Key) keyfile.File {
-	return keyfile.File{
-		Spec: keySpec(key.Spec), Identity: key.Identity, Format: key.Format, Mode: key.Mode,
-		Owner: (*keyfile.Owner)(key.Owner), IfExists: keyfile.IfExists(key.IfExists),
+	f := keyfile.File{Key: keyOf(key.Spec, key.Identity), Mode: key.Mode, UID: -1, GID: -1}
+	f.Format, f.IfExists = key.Format, keyfile.IfExists(key.IfExists)
+	if key.Owner != nil {
+		f.UID, f.GID = key.Owner.UID, key.Owner.GID
 	}
+	return f
 }

@@ -22,7 +22,7 @@ var _ render.Keys = entrypoint.Keys{}
 
 func TestSignalStopsWritingOfKeys(t *testing.T) {
 	ring := keyfile.NewKeyring()
-	ring.TakeEnv([]string{"ROOT=" + strings.Repeat("secret", 8)}, "ROOT")
+	ring.Take([]string{"ROOT=" + strings.Repeat("secret", 8)}, keyfile.Source{Env: "ROOT"})
 	path := filepath.Join(t.TempDir(), "key")
 	key := render.Key{
 		Name: "node", Path: path, Type: keyderive.Ed25519, Format: keyderive.Hex, Mode: 0o640, IfExists: config.ExistsFail,

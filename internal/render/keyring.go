@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -131,7 +132,7 @@ func (k *keyring) public(own *ownKey, pod string) (keyderive.Public, error) {
 	}
 	public, err := sibling.facts.Keys.Public(key.Spec, key.Identity)
 	if err != nil {
-		return keyderive.Public{}, &failure{fmt.Sprintf("key %s of pod %s: %v", own.Name, pod, err), ""}
+		return keyderive.Public{}, &failure{fmt.Sprintf("key %s of pod %s: %v", own.Name, pod, err), hint.Of(err)}
 	}
 	if k.known == nil {
 		k.known = make(map[siblingKey]keyderive.Public)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -153,7 +154,7 @@ func (p *planner) identify(key *Key) (err error) {
 		return &failure{"the public identity of key " + key.Name + " is not known here", ""}
 	}
 	if key.Public, err = p.facts.Keys.Public(key.Spec, key.Identity); err != nil {
-		p.reportAt("p2pKeys."+key.Name, &failure{message: err.Error()})
+		p.reportAt("p2pKeys."+key.Name, &failure{err.Error(), hint.Of(err)})
 		return errReported
 	}
 	return nil
@@ -175,7 +176,7 @@ func (p *planner) checkPaths() {
 		source := p.cfg.P2PKeys[name].Path
 		path := filepath.Clean(files.key)
 		if err := keyderive.CheckPath(files.key); err != nil {
-			p.report(source, 1, &failure{message: err.Error()})
+			p.report(source, 1, &failure{err.Error(), hint.Of(err)})
 		}
 		switch holder := holders[path]; {
 		case holder != "":
@@ -207,7 +208,7 @@ func (p *planner) checkKeys() {
 		path := p.cfg.P2PKeys[name].Path
 		literal := regexp.MustCompile(`(?s)\{\{.*?\}\}`).ReplaceAllString(path.Text, "…")
 		if err := keyderive.CheckPath(literal); err != nil {
-			p.report(path, 1, &failure{message: err.Error()})
+			p.report(path, 1, &failure{err.Error(), hint.Of(err)})
 		}
 	}
 }
