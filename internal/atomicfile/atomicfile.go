@@ -70,7 +70,15 @@ func Chmod(path string, mode fs.FileMode) (changed bool, err error) {
 
 // Chown gives the file at path to a user and a group; -1 leaves either as it is.
 func Chown(path string, uid, gid int) error {
-	return explain(fmt.Sprintf("give user %d and group %d", uid, gid), path, os.Chown(path, uid, gid))
+	info, err := os.Stat(path)
+	if err == nil {
+		is := info.Sys().(*syscall.Stat_t)
+		if (uid < 0 || uid == int(is.Uid)) && (gid < 0 || gid == int(is.Gid)) {
+			return nil
+		}
+		err = os.Chown(path, uid, gid)
+	}
+	return explain(fmt.Sprintf("give user %d and group %d", uid, gid), path, err)
 }
 
 // sameContent reports whether the file holds exactly what src holds. A file that cannot be read counts as different:

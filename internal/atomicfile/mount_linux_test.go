@@ -77,6 +77,15 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if changed, err := atomicfile.Write(path, []byte("old"), 0o600); changed || err != nil {
 		t.Errorf("writing what is there: %v, %v; want neither a change nor an error", changed, err)
 	}
+	if changed, err := atomicfile.Chmod(path, 0o600); changed || err != nil {
+		t.Errorf("giving it the mode that it has: %v, %v; want neither a change nor an error", changed, err)
+	}
+	if err := atomicfile.Chown(path, os.Geteuid(), -1); err != nil {
+		t.Errorf("giving it to whom it belongs to: %v", err)
+	}
+	if err := atomicfile.Chown(path, -1, -1); err != nil {
+		t.Errorf("giving it to nobody: %v", err)
+	}
 	if created, err := atomicfile.Create(path, nil, 0o600); created || err != nil {
 		t.Errorf("creating what is there: %v, %v; want neither a change nor an error", created, err)
 	}

@@ -71,7 +71,7 @@ func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
 		content = content[:len(content)+n]
 		switch {
 		case len(content) > limit:
-			err = fmt.Errorf("%w: more than %s", ErrTooLarge, sizeText(limit))
+			err = fmt.Errorf("%w: more than %d KiB", ErrTooLarge, limit>>10)
 		case err == io.EOF:
 			return content, nil
 		case err == nil && len(content) == cap(content):
@@ -84,14 +84,6 @@ func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
 			return nil, plain(err)
 		}
 	}
-}
-
-func sizeText(bytes int) string {
-	const kib, mib = 1 << 10, 1 << 20
-	if bytes%mib == 0 {
-		return fmt.Sprintf("%d MiB", bytes/mib)
-	}
-	return fmt.Sprintf("%d KiB", bytes/kib)
 }
 
 func checkNoFolder(info fs.FileInfo) error {

@@ -3,13 +3,13 @@
 package install
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 // with the same content is left alone, and changed is false.
 func Install(dest string) (path string, changed bool, err error) {
 	if dest == "" {
-		return "", false, errors.New("no destination; name a file or a folder")
+		return "", false, hint.New("no destination", "name a file or a folder")
 	}
 	path = target(dest)
 	self, err := os.Executable()

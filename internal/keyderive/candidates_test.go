@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 )
 
 // fixed is a source of the given candidates. It fails the test when asked in another order than 0, 1, 2 and so on.
-func fixed(t *testing.T, given ...string) candidates {
+func fixed(t *testing.T, given ...string) func(counter uint64) (*[keySize]byte, error) {
 	var asked uint64
 	return func(counter uint64) (*[keySize]byte, error) {
 		if counter != asked {
@@ -50,9 +52,9 @@ func TestFirstValid(t *testing.T) {
 		{Ed25519, []string{zeroHex, oneHex}, zeroHex},
 		{Ed25519, []string{allOnesHex}, allOnesHex},
 	}
-	for _, use := range []pointUse{onePoint, manyPoints} {
+	for _, multiply := range []multiplication{multiplyOnce, secp256k1.ScalarBaseMultNonConst} {
 		for _, test := range tests {
-			key, err := firstValid(test.typ, use, fixed(t, test.given...))
+			key, err := firstValid(test.typ, multiply, fixed(t, test.given...))
 			if err != nil {
 				t.Errorf("%s of %v: %v", test.typ, test.given, err)
 				continue
@@ -63,7 +65,7 @@ func TestFirstValid(t *testing.T) {
 		}
 		// The public keys of 1 and n-1 are the base point and its negative: the same x, the other y.
 		for private, want := range map[string]string{oneHex: basePointHex, largestHex: "03" + basePointHex[2:]} {
-			key, err := firstValid(Secp256k1, use, fixed(t, private))
+			key, err := firstValid(Secp256k1, multiply, fixed(t, private))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +74,7 @@ func TestFirstValid(t *testing.T) {
 			}
 		}
 	}
-	if key, err := firstValid(Secp256k1, onePoint, fixed(t, zeroHex, orderHex)); err == nil ||
+	if key, err := firstValid(Secp256k1, multiplyOnce, fixed(t, zeroHex, orderHex)); err == nil ||
 		err.Error() != "no candidates left" {
 		t.Errorf("a failing source: got %v, %v", key, err)
 	}
@@ -81,7 +83,7 @@ func TestFirstValid(t *testing.T) {
 // What is refused by the loop must not stay in memory.
 func TestRefusedCandidateIsWiped(t *testing.T) {
 	refused := [keySize]byte([]byte(strings.Repeat("\xff", keySize)))
-	_, err := firstValid(Secp256k1, onePoint, func(counter uint64) (*[keySize]byte, error) {
+	_, err := firstValid(Secp256k1, multiplyOnce, func(counter uint64) (*[keySize]byte, error) {
 		if counter == 0 {
 			return &refused, nil
 		}
@@ -98,10 +100,9 @@ func TestCandidatesOfSchemes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := hkdfRoot.candidates(Secp256k1, id)
 	seen := map[[keySize]byte]uint64{}
 	for counter := range uint64(3) {
-		candidate, err := next(counter)
+		candidate, err := hkdfRoot.candidate(Secp256k1, id, counter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,7 @@ func TestCandidatesOfSchemes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := rss3Root.candidates(Secp256k1, id)(1); err == nil || !strings.Contains(err.Error(), "vsl-rpc-0") {
+	if _, err := rss3Root.candidate(Secp256k1, id, 1); err == nil || !strings.Contains(err.Error(), "vsl-rpc-0") {
 		t.Errorf("rss3-sha256 has a second candidate, or an error that does not name the pod: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -39,7 +40,7 @@ func TestCheckPathRefuses(t *testing.T) {
 			continue
 		}
 		for _, want := range []string{element, "slashed", "choose another path"} {
-			if !strings.Contains(err.Error(), want) {
+			if !strings.Contains(hint.Line(err), want) {
 				t.Errorf("%s: the error does not say %q: %v", path, want, err)
 			}
 		}

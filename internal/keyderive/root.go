@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"unicode"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 type Root struct {
 	redacted
 	scheme  Scheme
-	secret  hidden // nil once wiped
+	secret  hidden
 	derived atomic.Int64
 }
 
@@ -48,16 +49,16 @@ func NewRoot(scheme Scheme, secret []byte) (*Root, error) {
 func checkRoot(scheme Scheme, secret []byte) error {
 	switch {
 	case len(secret) == 0:
-		return errors.New("it is empty; " + newRootHint)
+		return hint.New("it is empty", newRootHint)
 	case bytes.IndexByte(secret, 0) >= 0:
-		return errors.New("it holds a NUL byte, so it is not a text; " + newRootHint)
+		return hint.New("it holds a NUL byte, so it is not a text", newRootHint)
 	case scheme == RSS3SHA256:
 		return checkEchoed(secret)
 	case mangled(secret) != "":
-		return fmt.Errorf("it %s, as after an accident with a .env file, a YAML block or the clipboard, and would make other "+
-			"keys; store it without, or %s", mangled(secret), newRootHint)
+		return hint.New("it "+mangled(secret)+", as after an accident with a .env file, a YAML block or the clipboard, and would "+
+			"make other keys", "store it without, or "+newRootHint)
 	case len(secret) < minRootSize:
-		return fmt.Errorf("it has %d bytes, and %s needs %d; %s", len(secret), scheme, minRootSize, newRootHint)
+		return hint.New(fmt.Sprintf("it has %d bytes, and %s needs %d", len(secret), scheme, minRootSize), newRootHint)
 	}
 	return nil
 }
@@ -86,27 +87,25 @@ func isQuote(c byte) bool { return c == '"' || c == '\'' }
 // expansion's result, and a word that goes on with a hyphen and a namespace is no option of echo's.
 func checkEchoed(secret []byte) error {
 	if bytes.HasSuffix(secret, []byte("\n")) {
-		return errors.New("it ends in a newline, which the shell makes a blank in the RSS3 charts. If their secret ends in " +
-			"one too, its keys cannot be kept: move to " + string(HKDFSHA256) + "; if not, take it off here (printf %s, not echo)")
+		return hint.New("it ends in a newline, which the shell makes a blank in the RSS3 charts", "if their secret ends in one too, "+
+			"its keys cannot be kept: move to "+string(HKDFSHA256)+"; if not, take it off here (printf %s, not echo)")
 	}
 	if what := alteredByShell(secret); what != "" {
-		return fmt.Errorf("it holds %s, which the shell in the RSS3 charts may change, so its keys cannot be kept; "+
-			"move to %s, and for its root %s", what, HKDFSHA256, newRootHint)
+		return hint.New("it holds "+what+", which the shell in the RSS3 charts may change, so its keys cannot be kept",
+			"move to "+string(HKDFSHA256)+", and for its root "+newRootHint)
 	}
 	return nil
 }
 
 // alteredByShell names what in text may not survive an unquoted expansion as an argument of echo; "" if all does.
 func alteredByShell(text []byte) string {
-	for _, c := range text {
-		switch c {
-		case ' ', '\t', '\n':
-			return "a blank, tab or newline"
-		case '\\':
-			return "a backslash"
-		case '*', '?', '[':
-			return "a glob character (* ? [)"
-		}
+	switch {
+	case bytes.ContainsAny(text, " \t\n"):
+		return "a blank, tab or newline"
+	case bytes.ContainsAny(text, `\`):
+		return "a backslash"
+	case bytes.ContainsAny(text, "*?["):
+		return "a glob character (* ? [)"
 	}
 	return ""
 }
@@ -122,11 +121,9 @@ func withoutNewline(text []byte) []byte {
 
 // Wipe overwrites the secret. Nothing can be derived from the Root any more. A nil Root is left alone.
 func (r *Root) Wipe() {
-	if r == nil || r.secret == nil {
-		return
+	if r != nil {
+		r.secret.wipe()
 	}
-	clear(r.secret())
-	r.secret = nil
 }
 
 // GenerateRoot returns a new root secret: 32 random bytes as 64 hexadecimal digits, without a newline.

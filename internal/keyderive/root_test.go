@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -66,11 +67,11 @@ func TestRootRefused(t *testing.T) {
 				t.Fatalf("accepted: %v", root)
 			}
 			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error does not say %q: %v", want, err)
+				if !strings.Contains(hint.Line(err), want) {
+					t.Errorf("error does not say %q: %v", want, hint.Line(err))
 				}
 			}
-			if len(test.secret) > 2 && strings.Contains(err.Error(), test.secret[:len(test.secret)/2]) {
+			if len(test.secret) > 2 && strings.Contains(hint.Line(err), test.secret[:len(test.secret)/2]) {
 				t.Errorf("error shows the secret: %v", err)
 			}
 		})
@@ -78,12 +79,12 @@ func TestRootRefused(t *testing.T) {
 }
 
 func TestRootDropsOneNewline(t *testing.T) {
-	derive := func(secret string) *keyderive.Key {
-		return mustDerive(t, mustRoot(t, keyderive.HKDFSHA256, secret), keyderive.Ed25519, podID)
+	derive := func(secret string) keyderive.Public {
+		return mustDerive(t, mustRoot(t, keyderive.HKDFSHA256, secret), keyderive.Ed25519, podID).Public()
 	}
 	plain := derive(goodRoot)
 	for _, end := range []string{"\n", "\r\n"} {
-		if !derive(goodRoot + end).Equal(plain) {
+		if derive(goodRoot+end) != plain {
 			t.Errorf("%q at the end makes a difference", end)
 		}
 	}
@@ -106,14 +107,14 @@ func TestRootIsCopied(t *testing.T) {
 	}
 	before := mustDerive(t, root, keyderive.Ed25519, podID)
 	clear(secret)
-	if after := mustDerive(t, root, keyderive.Ed25519, podID); !after.Equal(before) {
+	if after := mustDerive(t, root, keyderive.Ed25519, podID); after.Public() != before.Public() {
 		t.Error("wiping the caller's buffer has changed the root")
 	}
 }
 
 func TestWipe(t *testing.T) {
 	root := mustRoot(t, keyderive.HKDFSHA256, goodRoot)
-	key, twin := mustDerive(t, root, keyderive.Ed25519, podID), mustDerive(t, root, keyderive.Ed25519, podID)
+	key := mustDerive(t, root, keyderive.Ed25519, podID)
 	public := key.Public()
 	for range 2 {
 		root.Wipe()
@@ -127,9 +128,6 @@ func TestWipe(t *testing.T) {
 	}
 	if key.Public() != public {
 		t.Error("a wiped key has other public identities")
-	}
-	if key.Equal(twin) || twin.Equal(key) || key.Equal(key) {
-		t.Error("a wiped key is equal to another")
 	}
 	(*keyderive.Root)(nil).Wipe()
 	(*keyderive.Key)(nil).Wipe()

@@ -119,15 +119,15 @@ func checkKey(t *testing.T, key *keyderive.Key, public keyderive.Public, content
 	for format, want := range contents {
 		got, err := key.Encode(format)
 		if err != nil || string(got) != want {
-			t.Errorf("%s %s: got %q, %v; want %q", key.Type(), format, got, err, want)
+			t.Errorf("%s %s: got %q, %v; want %q", public.Type, format, got, err, want)
 		}
-		back, err := keyderive.DecodeKey(key.Type(), format, got)
+		back, err := keyderive.DecodeKey(public.Type, format, got)
 		if err != nil {
-			t.Errorf("%s %s: cannot be read back: %v", key.Type(), format, err)
+			t.Errorf("%s %s: cannot be read back: %v", public.Type, format, err)
 			continue
 		}
-		if !back.Equal(key) || back.Public() != public {
-			t.Errorf("%s %s: another key was read back", key.Type(), format)
+		if back.Public() != public {
+			t.Errorf("%s %s: another key was read back", public.Type, format)
 		}
 	}
 }

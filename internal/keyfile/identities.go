@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
@@ -22,8 +21,11 @@ const (
 	identitiesVersion             = 1
 	identitiesMode    fs.FileMode = 0o644
 	maxIdentities                 = 256 << 20 // bytes: some hundred thousand keys
-	maxRuns                       = 4         // of pods, that an error shows
 )
+
+// ErrUnlisted is in the chain of errors about a key that identities.json does not have, as the fleet that it was written
+// for does not count the key's pod in, or the configuration had no such key.
+var ErrUnlisted = errors.New("does not list")
 
 // PodIdentities is the public side of a pod's keys.
 type PodIdentities struct {
@@ -43,9 +45,6 @@ type identitiesJSON struct {
 	Pods    []PodIdentities `json:"pods"`
 }
 
-// entry is what a key is looked up by.
-type entry struct{ namespace, pod, name string }
-
 // WriteIdentities writes identities.json into folder, for all to read. changed says whether it had to be.
 func WriteIdentities(folder string, fleet []PodIdentities) (changed bool, err error) {
 	content, err := json.Marshal(identitiesJSON{identitiesVersion, fleet})
@@ -55,6 +54,33 @@ func WriteIdentities(folder string, fleet []PodIdentities) (changed bool, err er
 	return atomicfile.Write(filepath.Join(folder, IdentitiesName), append(content, '\n'), identitiesMode)
 }
 
+// lookUp asks identities.json beside the key's file, as the root is not here.
+func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
+	folder := filepath.Dir(key.Path)
+	path := filepath.Join(folder, IdentitiesName)
+	listed, ok := k.listed[folder]
+	if !ok {
+		listed = readListing(path)
+		k.listed[folder] = listed
+	}
+	if listed.err != nil {
+		return keyderive.Public{}, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",
+			noRoot(key.Root), path, listed.err), "pass the root secret in, or have an init container run "+
+			"`kubevali key write` into a volume that is mounted at "+folder+" here too")
+	}
+	public, ok := listed.keys[entry{key.Namespace, key.Pod, key.Name}]
+	switch {
+	case !ok:
+		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s, but %s",
+			noRoot(key.Root), path, ErrUnlisted, key.Name, key.Pod, key.Namespace, listed.known(key)),
+			"have `kubevali key write` run again, with this configuration, for a fleet that counts this pod in")
+	case public.Type != key.Type:
+		return public, hint.With(fmt.Errorf("%w, and by %s key %s is of type %q, not %s",
+			noRoot(key.Root), path, key.Name, string(public.Type), key.Type), "have `kubevali key write` run again, with this configuration")
+	}
+	return public, nil
+}
+
 // listing is what identities.json says, or why it says nothing.
 type listing struct {
 	pods []PodIdentities
@@ -62,95 +88,51 @@ type listing struct {
 	err  error
 }
 
-func readListing(folder string) listing {
-	path := filepath.Join(folder, IdentitiesName)
-	pods, err := readIdentities(path)
+// entry is what a key is looked up by.
+type entry struct{ namespace, pod, name string }
+
+func readListing(path string) listing {
+	content, err := atomicfile.Read(path, maxIdentities)
 	if err != nil {
-		return listing{err: fmt.Errorf("%s: %w", path, plain(err))}
+		return listing{err: err}
+	}
+	var list identitiesJSON
+	if err := json.Unmarshal(content, &list); err != nil {
+		return listing{err: fmt.Errorf("it is not a list of identities: %w", err)}
+	}
+	if list.Version != identitiesVersion {
+		return listing{err: fmt.Errorf("it is of version %d and not %d: use one version of kubevali in all containers",
+			list.Version, identitiesVersion)}
 	}
 	keys := make(map[entry]keyderive.Public)
-	for _, pod := range pods {
+	for _, pod := range list.Pods {
 		for _, key := range pod.Keys {
 			keys[entry{pod.Namespace, pod.Pod, key.Name}] = key.Public
 		}
 	}
-	return listing{pods: pods, keys: keys}
+	return listing{pods: list.Pods, keys: keys}
 }
 
-// known tells people what is listed instead of the spec's key: the pod's other keys or, where the pod is not listed, the
-// pods that are.
-func (l listing) known(spec Spec) string {
-	runs := []podRun{}
-	for _, pod := range l.pods {
-		if pod.Pod == spec.Pod && pod.Namespace == spec.Namespace {
+// known tells people what is listed instead of a key: the pod's other keys or, where the pod is not listed, the pods that
+// are, of many the first and last ones.
+func (l listing) known(key Key) string {
+	const ends = 2
+	pods := make([]string, len(l.pods))
+	for i, pod := range l.pods {
+		if pod.Pod == key.Pod && pod.Namespace == key.Namespace {
 			names := make([]string, len(pod.Keys))
 			for i, key := range pod.Keys {
 				names[i] = key.Name
 			}
-			return fmt.Sprintf("%d keys of that pod: %s", len(names), strings.Join(names, ", "))
+			return "its keys " + strings.Join(names, ", ")
 		}
-		if last := len(runs) - 1; last < 0 || !runs[last].extend(pod) {
-			runs = append(runs, podRun{first: pod.Pod, last: pod.Pod, namespace: pod.Namespace})
-		}
+		pods[i] = pod.Namespace + "/" + pod.Pod
 	}
-	if len(runs) == 0 {
+	switch last := len(pods) - ends; {
+	case len(pods) == 0:
 		return "no pods"
+	case last > ends:
+		pods = slices.Concat(pods[:ends], []string{"…"}, pods[last:])
 	}
-	texts := make([]string, 0, maxRuns)
-	for _, run := range runs[:min(len(runs), maxRuns)] {
-		texts = append(texts, run.String())
-	}
-	if len(runs) > maxRuns {
-		texts = append(texts, "others")
-	}
-	return strings.Join(texts, ", ")
-}
-
-// podRun is pods of one StatefulSet whose ordinals follow each other.
-type podRun struct{ first, last, namespace string }
-
-// extend adds the pod if it is the next one.
-func (r *podRun) extend(pod PodIdentities) bool {
-	at := strings.LastIndexByte(r.last, '-') + 1
-	ordinal, err := strconv.Atoi(r.last[at:])
-	if err != nil || pod.Namespace != r.namespace || pod.Pod != r.last[:at]+strconv.Itoa(ordinal+1) {
-		return false
-	}
-	r.last = pod.Pod
-	return true
-}
-
-func (r podRun) String() string {
-	if r.first == r.last {
-		return fmt.Sprintf("%s in namespace %s", r.first, r.namespace)
-	}
-	return fmt.Sprintf("%s … %s in namespace %s", r.first, r.last, r.namespace)
-}
-
-func readIdentities(path string) ([]PodIdentities, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return parseIdentities(io.LimitReader(file, maxIdentities))
-}
-
-func parseIdentities(r io.Reader) ([]PodIdentities, error) {
-	var list identitiesJSON
-	if err := json.NewDecoder(r).Decode(&list); err != nil {
-		return nil, fmt.Errorf("it is not a list of identities: %w", err)
-	}
-	if list.Version != identitiesVersion {
-		return nil, fmt.Errorf("it is of version %d and not %d: use one version of kubevali in all containers",
-			list.Version, identitiesVersion)
-	}
-	return list.Pods, nil
+	return strings.Join(pods, ", ")
 }

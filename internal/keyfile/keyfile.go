@@ -1,6 +1,6 @@
-// Package keyfile keeps P2P keys on disk: it reads the root secrets that they are derived from, writes a pod's key files,
-// and reads and writes identities.json, by which a process without the root knows whose key is whose. How keys are derived
-// and encoded is the business of keyderive; which keys a pod has, that of the caller.
+// Package keyfile keeps P2P keys on disk: it takes over the root secrets that they are derived from, writes a pod's key
+// files, and reads and writes identities.json, by which a process without the root knows whose key is whose. How keys are
+// derived and encoded is the business of keyderive; which keys a pod has, that of the caller.
 //
 // Invariants:
 //
@@ -11,15 +11,34 @@
 package keyfile
 
 import (
-	"errors"
 	"io/fs"
 
 	"github.com/kubevali/kubevali/internal/keyderive"
 )
 
-// ErrNoRoot is in the chain of errors about a root secret that is not here: its variable is not set, or its file does not
-// exist. A root secret that is here and wrong is another matter.
-var ErrNoRoot = errors.New("the root secret is not here")
+// Key is a P2P key of a pod: whose it is, where what it is made of can be found, and where it is to stand. It is never the
+// private key.
+type Key struct {
+	Name string `json:"name"`
+	// Whose key it is, which need not be what it is derived from.
+	Pod       string `json:"-"`
+	Namespace string `json:"-"`
+	// The file, where this process's pod has it, also in the key of another pod; identities.json stands beside it.
+	Path     string             `json:"path"`
+	Root     Source             `json:"-"`
+	Scheme   keyderive.Scheme   `json:"-"`
+	Type     keyderive.Type     `json:"type"`
+	Format   keyderive.Format   `json:"format"`
+	Identity keyderive.Identity `json:"-"`
+	IfExists IfExists           `json:"ifExists"`
+}
+
+// File is a key file that a pod is to have.
+type File struct {
+	Key
+	Mode     fs.FileMode
+	UID, GID int // whom it belongs to; -1: left as it is
+}
 
 // Source is where a root secret comes from; one of the two is set.
 type Source struct {
@@ -34,29 +53,6 @@ func (s Source) String() string {
 	}
 	return "file " + s.File
 }
-
-// Spec says which key of which pod is meant.
-type Spec struct {
-	Name           string // in the configuration
-	Pod, Namespace string // whose key it is, which need not be what it is derived from
-	Root           Source
-	Scheme         keyderive.Scheme
-	Type           keyderive.Type
-	Path           string // of this pod's key, also where another pod's is meant; identities.json stands beside it
-}
-
-// File is a key file that a pod is to have.
-type File struct {
-	Spec
-	Identity keyderive.Identity // what it is derived from
-	Format   keyderive.Format
-	Mode     fs.FileMode
-	Owner    *Owner // nil: whoever writes it
-	IfExists IfExists
-}
-
-// Owner is who a file belongs to.
-type Owner struct{ UID, GID int }
 
 // IfExists says what becomes of another key that is at a key's path.
 type IfExists string

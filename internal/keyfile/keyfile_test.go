@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
 )
@@ -29,8 +33,12 @@ const (
 
 // ring is a keyring that has the root.
 func ring() *keyfile.Keyring {
+	return withRoot(root)
+}
+
+func withRoot(secret string) *keyfile.Keyring {
 	k := keyfile.NewKeyring()
-	k.TakeEnv([]string{rootName + "=" + root}, rootName)
+	k.Take([]string{rootName + "=" + secret}, keyfile.Source{Env: rootName})
 	return k
 }
 
@@ -38,15 +46,14 @@ func ring() *keyfile.Keyring {
 func key(t *testing.T) keyfile.File {
 	t.Helper()
 	return keyfile.File{
-		Spec: keyfile.Spec{
+		Key: keyfile.Key{
 			Name: "node", Pod: "vsl-rpc-0", Namespace: "vsl",
-			Root: keyfile.Source{Env: rootName}, Scheme: keyderive.HKDFSHA256, Type: keyderive.Secp256k1,
-			Path: filepath.Join(t.TempDir(), "p2p.key"),
+			Path: filepath.Join(t.TempDir(), "p2p.key"), Root: keyfile.Source{Env: rootName},
+			Scheme: keyderive.HKDFSHA256, Type: keyderive.Secp256k1, Format: keyderive.Hex,
+			Identity: keyderive.Identity{Namespace: "vsl", Pod: "vsl-rpc-0", Key: "node"},
+			IfExists: keyfile.Fail,
 		},
-		Identity: keyderive.Identity{Namespace: "vsl", Pod: "vsl-rpc-0", Key: "node"},
-		Format:   keyderive.Hex,
-		Mode:     0o600,
-		IfExists: keyfile.Fail,
+		Mode: 0o600, UID: -1, GID: -1,
 	}
 }
 
@@ -94,14 +101,15 @@ func refused(t *testing.T, k *keyfile.Keyring, f keyfile.File, words ...string) 
 
 func checkError(t *testing.T, err error, words ...string) {
 	t.Helper()
+	text := hint.Line(err)
 	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%q does not say %q", err, word)
+		if !strings.Contains(text, word) {
+			t.Errorf("%q does not say %q", text, word)
 		}
 	}
 	for _, secret := range []string{root, secpHex, foreignHex, "0NXfC+AKD"} {
-		if strings.Contains(err.Error(), secret) {
-			t.Errorf("%q tells a secret", err)
+		if strings.Contains(text, secret) {
+			t.Errorf("%q tells a secret", text)
 		}
 	}
 }
@@ -156,9 +164,9 @@ func TestIdenticalKeyIsLeftAlone(t *testing.T) {
 	if err := os.Chmod(f.Path, 0o660); err != nil {
 		t.Fatal(err)
 	}
-	f.Owner = &keyfile.Owner{UID: os.Geteuid(), GID: os.Getegid()}
+	f.UID, f.GID = os.Geteuid(), os.Getegid()
 	if os.Geteuid() == 0 {
-		f.Owner = &keyfile.Owner{UID: 12345, GID: 54321}
+		f.UID, f.GID = 12345, 54321
 	}
 	put(t, ring(), f)
 	after, err := os.Stat(f.Path)
@@ -171,8 +179,8 @@ func TestIdenticalKeyIsLeftAlone(t *testing.T) {
 	if after.Mode() != 0o600 {
 		t.Errorf("mode %v", after.Mode())
 	}
-	if uid, gid := ownerOf(after); uid != f.Owner.UID || gid != f.Owner.GID {
-		t.Errorf("belongs to %d:%d, want %+v", uid, gid, *f.Owner)
+	if uid, gid := ownerOf(after); uid != f.UID || gid != f.GID {
+		t.Errorf("belongs to %d:%d, want %d:%d", uid, gid, f.UID, f.GID)
 	}
 }
 
@@ -183,10 +191,10 @@ func TestAnotherKeyIsThere(t *testing.T) {
 		want     string // content afterwards
 		words    []string
 	}{
-		"fail": {foreignHex, keyfile.Fail, "", []string{"p2pKeys.node", "p2p.key", secpPeer, "16Uiu2",
+		"fail": {foreignHex, keyfile.Fail, "", []string{"p2p.key", secpPeer, "16Uiu2",
 			`first check the root secret, namespace vsl, pod vsl-rpc-0, scope "", epoch 0, type secp256k1 and scheme hkdf-sha256`,
-			"ifExists: overwrite", "ifExists: keep"}},
-		"keep":      {foreignHex, keyfile.Keep, foreignHex, []string{secpPeer, "keep"}},
+			"move the file away"}},
+		"keep":      {foreignHex, keyfile.Keep, foreignHex, []string{secpPeer, "stays"}},
 		"overwrite": {foreignHex, keyfile.Overwrite, secpHex, []string{"16Uiu2", "overwritten"}},
 		"fail on another type": {edComet, keyfile.Fail, "",
 			[]string{secpPeer, "12D3KooWQPNqz2PxiiV85A3GTinAvUHhkTGueWdt1WhBdEkvotjw", edNodeID}},
@@ -217,6 +225,23 @@ func TestAnotherKeyIsThere(t *testing.T) {
 				t.Errorf("tells of peer %s", outcome.Public.PeerID)
 			}
 		})
+	}
+}
+
+// The caller says by which key of the configuration to choose, and must not advise what Put refuses.
+func TestConflictError(t *testing.T) {
+	for there, replaceable := range map[string]bool{foreignHex: true, "no key at all": false} {
+		f := key(t)
+		write(t, f.Path, there, 0o600)
+		_, err := ring().Put(f)
+		var conflict *keyfile.ConflictError
+		if !errors.As(err, &conflict) || conflict.Path != f.Path || conflict.Replaceable != replaceable {
+			t.Errorf("%q: %+v", there, err)
+		}
+		f.IfExists = keyfile.Overwrite
+		if _, err := ring().Put(f); (err == nil) != replaceable {
+			t.Errorf("%q is to be overwritten: %v", there, err)
+		}
 	}
 }
 
@@ -283,7 +308,7 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 		word string
 	}{
 		"folder":         {func(f keyfile.File) string { return filepath.Dir(f.Path) }, "folder"},
-		"device":         {func(keyfile.File) string { return "/dev/null" }, "not a regular file"},
+		"device":         {func(keyfile.File) string { return "/dev/null" }, "device"},
 		"link to itself": {func(f keyfile.File) string { os.Symlink("p2p.key", f.Path); return f.Path }, "links"},
 		"below a file":   {func(f keyfile.File) string { os.WriteFile(f.Path, nil, 0o600); return f.Path + "/key" }, "folder"},
 	} {
@@ -325,57 +350,102 @@ func TestRootsThatWillNotDo(t *testing.T) {
 			f := key(t)
 			f.Scheme = c.scheme
 			if len(c.secret) <= 64<<10 {
-				k := keyfile.NewKeyring()
-				k.TakeEnv([]string{rootName + "=" + c.secret}, rootName)
-				refused(t, k, f, rootName, c.word)
+				refused(t, withRoot(c.secret), f, rootName, c.word)
 			}
 			f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
 			write(t, f.Root.File, c.secret, 0o600)
 			refused(t, keyfile.NewKeyring(), f, f.Root.File, c.word)
-			if err := keyfile.NewKeyring().Require(f.Spec); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
+			if err := keyfile.NewKeyring().Require(f.Key); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
 				t.Errorf("Require: %v", err)
 			}
 		})
 	}
 }
 
-func TestTakeEnv(t *testing.T) {
+func TestTake(t *testing.T) {
+	t.Setenv(rootName, root)
+	t.Setenv("STAYS", "here")
+	sources := []keyfile.Source{{Env: rootName}, {Env: "UNSET"}, {File: "/root"}, {Env: rootName}}
+	environ := []string{"A=1", rootName + "=" + root, "B=2", rootName + "=second", "=odd"}
+	before := slices.Clone(environ)
 	k := keyfile.NewKeyring()
-	rest := k.TakeEnv([]string{"A=1", rootName + "=" + root, "B=2", rootName + "=second"}, rootName, "UNSET")
-	if got := strings.Join(rest, " "); got != "A=1 B=2" {
-		t.Errorf("left %s", got)
+	rest, warning := k.Take(environ, sources...)
+	if got := strings.Join(rest, " "); got != "A=1 B=2 =odd" || warning != nil {
+		t.Errorf("left %s, and warns of %v", got, warning)
 	}
-	k.TakeEnv(rest, rootName)
+	if !slices.Equal(environ, before) {
+		t.Errorf("the list has become %q", environ)
+	}
+	if value, ok := os.LookupEnv(rootName); ok || os.Getenv("STAYS") != "here" {
+		t.Errorf("the process still has %q", value)
+	}
+	again, _ := k.Take(rest, sources...)
+	if !slices.Equal(again, rest) || &again[0] == &rest[0] {
+		t.Errorf("left %q the second time", again)
+	}
 	f := key(t)
 	put(t, k, f)
 	if got := read(t, f.Path); got != secpHex {
 		t.Errorf("wrote %q", got)
 	}
 	f.Root.Env = "UNSET"
-	if err := k.Require(f.Spec); !errors.Is(err, keyfile.ErrNoRoot) {
+	if err := k.Require(f.Key); !errors.Is(err, keyfile.ErrNoRoot) {
 		t.Errorf("Require: %v", err)
 	}
 }
 
-func TestWipedAndReset(t *testing.T) {
+// A reload takes what a new configuration names while others plan with what the old one named.
+func TestTakeWhileOthersAsk(t *testing.T) {
+	f := key(t)
+	k := ring()
+	rest := []string{"A=1", "OTHER=" + root, "B=2"}
+	var others sync.WaitGroup
+	for i := range 4 {
+		others.Go(func() {
+			own := f.Key
+			own.Identity.Pod = fmt.Sprint("pod-", i)
+			for range 20 {
+				if _, err := k.Public(own); err != nil {
+					t.Error(err)
+				}
+				if len(rest) != 3 || rest[1] != "OTHER="+root {
+					t.Errorf("the others' list is %q", rest)
+				}
+			}
+		})
+	}
+	for range 20 {
+		if left, _ := k.Take(rest, keyfile.Source{Env: rootName}, keyfile.Source{Env: "OTHER"}); len(left) != 2 {
+			t.Errorf("left %q", left)
+		}
+	}
+	others.Wait()
+}
+
+func TestFilesAreReadOnce(t *testing.T) {
 	f := key(t)
 	f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
 	write(t, f.Root.File, root, 0o600)
 	k := keyfile.NewKeyring()
-	first, err := k.Public(f.Spec, f.Identity)
+	first, err := k.Public(f.Key)
 	if err != nil || first.PeerID != secpPeer {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	write(t, f.Root.File, strings.Repeat("another root, ", 5)+".", 0o600)
-	if again, err := k.Public(f.Spec, f.Identity); err != nil || again != first {
-		t.Errorf("without a reset: %+v, %v", again, err)
+	if again, err := k.Public(f.Key); err != nil || again != first {
+		t.Errorf("the second time: %+v, %v", again, err)
 	}
-	k.Reset()
-	if other, err := k.Public(f.Spec, f.Identity); err != nil || other == first {
-		t.Errorf("after a reset: %+v, %v", other, err)
+	k.Take(nil)
+	if other, err := k.Public(f.Key); err != nil || other == first {
+		t.Errorf("after a reload: %+v, %v", other, err)
 	}
+}
+
+func TestWipe(t *testing.T) {
+	f := key(t)
+	k := ring()
 	k.Wipe()
-	if _, err := k.Public(f.Spec, f.Identity); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
+	if _, err := k.Public(f.Key); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
 		t.Errorf("after a wipe: %v", err)
 	}
 }
@@ -383,11 +453,11 @@ func TestWipedAndReset(t *testing.T) {
 func TestStandInKnowsEveryKey(t *testing.T) {
 	k := keyfile.NewStandIn()
 	f := key(t)
-	public, err := k.Public(f.Spec, f.Identity)
+	public, err := k.Public(f.Key)
 	if err != nil || public.PeerID == "" || public.PeerID == secpPeer {
 		t.Errorf("%+v, %v", public, err)
 	}
-	if again, err := k.Public(f.Spec, f.Identity); err != nil || again != public {
+	if again, err := k.Public(f.Key); err != nil || again != public {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 }
@@ -397,9 +467,9 @@ func fleet(t *testing.T, f keyfile.File) {
 	t.Helper()
 	var pods []keyfile.PodIdentities
 	for _, pod := range []string{"vsl-rpc-0", "vsl-rpc-1"} {
-		id := f.Identity
-		id.Pod = pod
-		public, err := ring().Public(f.Spec, id)
+		own := f.Key
+		own.Identity.Pod = pod
+		public, err := ring().Public(own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -442,13 +512,13 @@ func TestWithoutRootByIdentities(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := keyfile.NewKeyring()
-	own, err := k.Public(f.Spec, f.Identity)
+	own, err := k.Public(f.Key)
 	if err != nil || own.PeerID != secpPeer {
 		t.Errorf("%+v, %v", own, err)
 	}
 	other := f
 	other.Pod, other.Identity.Pod = "vsl-rpc-1", "vsl-rpc-1"
-	public, err := k.Public(other.Spec, other.Identity)
+	public, err := k.Public(other.Key)
 	if err != nil || public == own {
 		t.Errorf("%+v, %v", public, err)
 	}
@@ -472,7 +542,7 @@ func TestWithoutRootRefused(t *testing.T) {
 		"another pod's key": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			write(t, f.Path, foreignHex, 0o600)
-		}, []string{"p2p.key", secpPeer, "16Uiu2", "another pod's"}},
+		}, []string{"p2p.key", secpPeer, "16Uiu2", "first check, here", "of this pod alone"}},
 		"another pod's key to be overwritten": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			write(t, f.Path, foreignHex, 0o600)
@@ -485,8 +555,8 @@ func TestWithoutRootRefused(t *testing.T) {
 		"pod not in the list": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			f.Pod = "vsl-rpc-2"
-		}, []string{"vsl-rpc-2", "fleet.replicas"}},
-		"key not in the list": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); f.Name = "other" }, []string{"key other"}},
+		}, []string{"vsl-rpc-2", "vsl-rpc-2 in namespace vsl, but vsl/vsl-rpc-0, vsl/vsl-rpc-1 (", "for a fleet"}},
+		"key not in the list": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); f.Name = "other" }, []string{"key other", "but its keys node ("}},
 		"key of another type": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			f.Type = keyderive.Ed25519
@@ -494,6 +564,13 @@ func TestWithoutRootRefused(t *testing.T) {
 		"another version": {func(t *testing.T, f *keyfile.File) {
 			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":2}`, 0o644)
 		}, []string{"version 2"}},
+		"no pods": {func(t *testing.T, f *keyfile.File) {
+			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":1}`, 0o644)
+		}, []string{"but no pods"}},
+		"many pods": {func(t *testing.T, f *keyfile.File) {
+			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":1,"pods":[{"pod":"a"},{"pod":"b"},{"pod":"c"},
+				{"namespace":"n","pod":"d"},{"namespace":"n","pod":"e"}]}`, 0o644)
+		}, []string{"but /a, /b, …, n/d, n/e ("}},
 		"no JSON": {func(t *testing.T, f *keyfile.File) {
 			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `x`, 0o644)
 		}, []string{"identities.json", "not a list"}},
@@ -524,7 +601,7 @@ func FuzzIdentities(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file := key(t)
 		write(t, filepath.Join(filepath.Dir(file.Path), "identities.json"), string(content), 0o644)
-		public, err := keyfile.NewKeyring().Public(file.Spec, file.Identity)
+		public, err := keyfile.NewKeyring().Public(file.Key)
 		if err == nil && (public.Type != keyderive.Secp256k1 || !bytes.Contains(content, []byte("pods"))) {
 			t.Errorf("%+v from %q", public, content)
 		}

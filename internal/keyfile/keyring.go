@@ -3,14 +3,27 @@ package keyfile
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/kubevali/kubevali/internal/atomicfile"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
+	"github.com/kubevali/kubevali/internal/procguard"
 )
 
-// Keyring knows root secrets and, where one is not here, what identities.json says of the keys made from it. It reads both
-// when first asked. It is safe for concurrent use.
+// ErrNoRoot is in the chain of errors about a root secret that is not here: its variable is not set, or its file does not
+// exist. A root secret that is here and wrong is another matter.
+var ErrNoRoot = errors.New("the root secret is not here")
+
+// maxFile is the size of the largest root secret or key file that is read, in bytes.
+const maxFile = 64 << 10
+
+// Keyring knows root secrets and, where one is not here, what identities.json says of the keys made from it. It reads
+// files when first asked. It is safe for concurrent use.
 type Keyring struct {
 	standIn bool
 
@@ -18,8 +31,8 @@ type Keyring struct {
 	wiped  bool
 	env    map[string][]byte
 	roots  map[rootUse]*keyderive.Root
-	public map[publicKey]keyderive.Public // so that a fleet whose pods all name each other is derived only once
-	listed map[string]listing             // by folder
+	public map[Key]keyderive.Public // so that a fleet whose pods all name each other is derived only once
+	listed map[string]listing       // by folder
 }
 
 type rootUse struct {
@@ -27,15 +40,10 @@ type rootUse struct {
 	scheme keyderive.Scheme
 }
 
-type publicKey struct {
-	spec     Spec
-	identity keyderive.Identity
-}
-
-// NewKeyring returns a keyring that knows no variable yet, see [Keyring.TakeEnv].
+// NewKeyring returns a keyring that knows no variable yet, see [Keyring.Take].
 func NewKeyring() *Keyring {
 	k := &Keyring{env: make(map[string][]byte)}
-	k.reset()
+	k.forget()
 	return k
 }
 
@@ -47,19 +55,43 @@ func NewStandIn() *Keyring {
 	return k
 }
 
-// Reset wipes the roots and forgets what was read from files, which is then read again. Variables stay.
-func (k *Keyring) Reset() {
+// Take moves the root secrets that are in variables from environ, a list of name=value, into the keyring, removes them
+// from this process's environment and keeps its memory from other processes. It returns what is left of environ, which
+// stays as it is. Of several values of one name the first counts, as in os.Getenv; a variable that environ does not have
+// keeps the value that was taken before. What was read from files is forgotten, and read anew when asked for; without
+// roots, that is all that Take does. The warning is for the log: the secrets are not as safe as they should be.
+func (k *Keyring) Take(environ []string, roots ...Source) (rest []string, warning error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reset()
+	k.forget()
+	var taken []string
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch {
+		case !slices.Contains(roots, Source{Env: name}):
+			rest = append(rest, entry)
+		case !slices.Contains(taken, name):
+			taken = append(taken, name)
+			clear(k.env[name])
+			k.env[name] = []byte(value)
+			os.Unsetenv(name) // fails only for a name that no environment has
+		}
+	}
+	if len(roots) == 0 {
+		return rest, nil
+	}
+	if err := procguard.Hide(taken...); err != nil {
+		warning = fmt.Errorf("other processes of this user may read the root secret from this one's memory: %w", err)
+	}
+	return rest, warning
 }
 
-func (k *Keyring) reset() {
+func (k *Keyring) forget() {
 	for _, root := range k.roots {
 		root.Wipe()
 	}
 	k.roots = make(map[rootUse]*keyderive.Root)
-	k.public = make(map[publicKey]keyderive.Public)
+	k.public = make(map[Key]keyderive.Public)
 	k.listed = make(map[string]listing)
 }
 
@@ -67,7 +99,7 @@ func (k *Keyring) reset() {
 func (k *Keyring) Wipe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reset()
+	k.forget()
 	for _, secret := range k.env {
 		clear(secret)
 	}
@@ -75,75 +107,98 @@ func (k *Keyring) Wipe() {
 	k.wiped = true
 }
 
-// Require fails, with [ErrNoRoot] where that is the reason, unless the spec's root secret is here and fit for its scheme.
-func (k *Keyring) Require(spec Spec) error {
+// Require fails, with [ErrNoRoot] where that is the reason, unless the key's root secret is here and fit for its scheme.
+func (k *Keyring) Require(key Key) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, err := k.root(spec.Root, spec.Scheme)
+	_, err := k.root(key)
 	return err
 }
 
-// Public returns what the world may know of the key that spec and id describe: derived from the root or, where that is
-// not here, as identities.json beside the key's file has it.
-func (k *Keyring) Public(spec Spec, id keyderive.Identity) (keyderive.Public, error) {
+// Public returns what the world may know of a key: derived from the root or, where that is not here, as identities.json
+// beside the key's file has it.
+func (k *Keyring) Public(key Key) (keyderive.Public, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	which := publicKey{spec, id}
-	if public, ok := k.public[which]; ok {
+	if public, ok := k.public[key]; ok {
 		return public, nil
 	}
-	public, err := k.find(spec, id)
-	if err != nil {
-		return keyderive.Public{}, err
+	private, public, err := k.find(key)
+	if err == nil {
+		k.public[key] = public
 	}
-	k.public[which] = public
-	return public, nil
+	private.Wipe()
+	return public, err
 }
 
-func (k *Keyring) find(spec Spec, id keyderive.Identity) (keyderive.Public, error) {
-	key, err := k.derive(spec, id)
+// find returns both halves of a key; the private one, which the caller wipes, is nil where the root is not here.
+func (k *Keyring) find(key Key) (private *keyderive.Key, public keyderive.Public, err error) {
+	root, err := k.root(key)
 	if errors.Is(err, ErrNoRoot) {
-		return k.lookUp(spec, err)
+		public, err = k.lookUp(key)
+		return nil, public, err
+	}
+	if err == nil {
+		private, err = root.Derive(key.Type, key.Identity)
 	}
 	if err != nil {
-		return keyderive.Public{}, err
+		return nil, public, err
 	}
-	defer key.Wipe()
-	return key.Public(), nil
+	return private, private.Public(), nil
 }
 
-// derive returns a key for the caller to wipe.
-func (k *Keyring) derive(spec Spec, id keyderive.Identity) (*keyderive.Key, error) {
-	root, err := k.root(spec.Root, spec.Scheme)
+// root returns a key's root secret, which belongs to the keyring.
+func (k *Keyring) root(key Key) (*keyderive.Root, error) {
+	use := rootUse{key.Root, key.Scheme}
+	if root := k.roots[use]; root != nil {
+		return root, nil
+	}
+	secret, err := k.secret(key.Root)
 	if err != nil {
 		return nil, err
 	}
-	return root.Derive(spec.Type, id)
+	defer clear(secret)
+	root, err := keyderive.NewRoot(key.Scheme, secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key.Root, err)
+	}
+	k.roots[use] = root
+	return root, nil
 }
 
-// lookUp asks identities.json beside the key's file. noRoot is why.
-func (k *Keyring) lookUp(spec Spec, noRoot error) (keyderive.Public, error) {
-	folder := filepath.Dir(spec.Path)
-	listed, ok := k.listed[folder]
-	if !ok {
-		listed = readListing(folder)
-		k.listed[folder] = listed
-	}
-	if listed.err != nil {
-		return keyderive.Public{}, fmt.Errorf("%w, nor is there a list of identities to go by: %w; pass the root secret in, or "+
-			"have an init container run `kubevali key write` into a volume that is mounted at %s here too",
-			noRoot, listed.err, folder)
-	}
-	path := filepath.Join(folder, IdentitiesName)
-	public, ok := listed.keys[entry{spec.Namespace, spec.Pod, spec.Name}]
-	switch {
+// secret returns a copy of what a source holds, which the caller wipes.
+func (k *Keyring) secret(source Source) ([]byte, error) {
+	switch secret, ok := k.env[source.Env]; {
+	case k.wiped:
+		return nil, errors.New("the root secret has been wiped")
+	case k.standIn:
+		return keyderive.GenerateRoot(), nil
+	case source.Env == "":
+		return readRoot(source)
 	case !ok:
-		return keyderive.Public{}, fmt.Errorf("%w, and %s does not know key %s of pod %s in namespace %s (it knows %s): have "+
-			"`kubevali key write` run again, with this configuration and a fleet.replicas that counts this pod in",
-			noRoot, path, spec.Name, spec.Pod, spec.Namespace, listed.known(spec))
-	case public.Type != spec.Type:
-		return keyderive.Public{}, fmt.Errorf("%w, and by %s key %s is of type %q, not %s: have `kubevali key write` run again, "+
-			"with this configuration", noRoot, path, spec.Name, string(public.Type), spec.Type)
+		return nil, noRoot(source)
+	default:
+		return slices.Clone(secret), nil
 	}
-	return public, nil
+}
+
+func readRoot(source Source) ([]byte, error) {
+	secret, err := atomicfile.Read(source.File, maxFile)
+	advice := ""
+	switch {
+	case err == nil:
+		return secret, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, noRoot(source)
+	case errors.Is(err, fs.ErrPermission):
+		advice = fmt.Sprintf("let user %d read it (a Secret's defaultMode, or the pod's securityContext.fsGroup)", os.Geteuid())
+	}
+	return nil, hint.With(fmt.Errorf("cannot read the root secret in %s: %w", source.File, err), advice)
+}
+
+func noRoot(source Source) error {
+	if source.Env != "" {
+		return fmt.Errorf("%w (variable %s is not set)", ErrNoRoot, source.Env)
+	}
+	return fmt.Errorf("%w (there is no file %s)", ErrNoRoot, source.File)
 }

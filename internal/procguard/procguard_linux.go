@@ -1,3 +1,5 @@
+// Package procguard keeps what this process knows from other processes of the same user, of which the node is one. It
+// does not encrypt or lock memory, and root with all capabilities sees everything anyway. Off Linux it does nothing.
 package procguard
 
 import (
@@ -7,24 +9,28 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Undumpable has the kernel refuse other processes that do not have CAP_SYS_PTRACE to read this one's memory or
-// environment or to trace it, and write no core dump of it: PR_SET_DUMPABLE of prctl(2). Its children are not affected, as
-// execve(2) starts over.
-func Undumpable() error {
+// Hide has the kernel refuse other processes that do not have CAP_SYS_PTRACE to read this one's memory or environment or
+// to trace it, and write no core dump of it: PR_SET_DUMPABLE of prctl(2). Its children are not affected, as execve(2)
+// starts over. Before that it overwrites the values of the named variables where the kernel put them when the process
+// started, and from where it shows them as /proc/PID/environ. os.Getenv goes on to know them: Go has copies. The error
+// says that other processes may still read this one's memory.
+func Hide(names ...string) error {
+	erased := erase(names) // first, as what follows closes /proc/self/mem to all but root
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("prctl(PR_SET_DUMPABLE): %w", err)
+		return errors.Join(fmt.Errorf("prctl(PR_SET_DUMPABLE): %w", err), erased)
 	}
 	return nil
 }
 
-// EraseEnv overwrites the values of the named variables where the kernel put them when the process started, and from
-// where it shows them as /proc/PID/environ. os.Getenv goes on to know them: Go has copies. Call it before [Undumpable],
-// which closes /proc/self/mem to all but root.
-func EraseEnv(names ...string) error {
+func erase(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	start, end, err := environBounds()
 	if err != nil {
 		return err
@@ -61,19 +67,12 @@ func environBounds() (start, end int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) <= envStart+1 {
-		return 0, 0, errors.New("/proc/self/stat does not tell where the environment is")
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) > envStart+1 {
+		start, _ = strconv.ParseInt(fields[envStart], 10, 64)
+		end, _ = strconv.ParseInt(fields[envStart+1], 10, 64)
 	}
-	start, err = strconv.ParseInt(string(fields[envStart]), 10, 64)
-	if err != nil {
-		return 0, 0, err
-	}
-	end, err = strconv.ParseInt(string(fields[envStart+1]), 10, 64)
-	if err != nil {
-		return 0, 0, err
-	}
-	if start == 0 || end < start {
+	if start <= 0 || end < start {
 		return 0, 0, errors.New("/proc/self/stat does not tell where the environment is")
 	}
 	return start, end, nil

@@ -2,10 +2,5 @@
 
 package procguard
 
-import "errors"
-
-// Undumpable is for Linux only.
-func Undumpable() error { return errors.ErrUnsupported }
-
-// EraseEnv is for Linux only.
-func EraseEnv(...string) error { return errors.ErrUnsupported }
+// Hide is for Linux only.
+func Hide(...string) error { return nil }

@@ -5,6 +5,7 @@ package procguard_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -19,15 +20,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GUARDED") == "" {
 		os.Exit(m.Run())
 	}
-	if err := procguard.EraseEnv("SECRET", "EMPTY", "NOT_THERE"); err != nil {
-		fmt.Println("EraseEnv:", err)
-	}
-	environ, err := os.ReadFile("/proc/self/environ")
+	own, err := os.Open("/proc/self/environ") // before it is root's
 	if err != nil {
 		fmt.Println(err)
 	}
-	if err := procguard.Undumpable(); err != nil {
-		fmt.Println("Undumpable:", err)
+	if err := procguard.Hide("SECRET", "EMPTY", "NOT_THERE"); err != nil {
+		fmt.Println("Hide:", err)
+	}
+	environ, err := io.ReadAll(own)
+	if err != nil {
+		fmt.Println(err)
 	}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	fmt.Printf("%s\ndumpable=%d %v known=%s\n", environ, dumpable, err, os.Getenv("SECRET"))
