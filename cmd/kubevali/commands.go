@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/entrypoint"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/install"
 	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/monitor"
@@ -120,7 +122,7 @@ func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error
 		return a.unknown(kind, flaws)
 	}
 	if err != nil {
-		return err
+		return errors.New(hint.Line(err))
 	}
 	_, err = fmt.Fprintln(a.stdout, answer)
 	return err

@@ -18,10 +18,10 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/render"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
@@ -52,7 +52,7 @@ const (
 // Run runs the node that Load plans until it has ended for good and returns the exit code for this process: the node's
 // own, 128+n where signal n ended it, or, with an error, CodeFailed or the code of a *supervise.StartError.
 func Run(o Options) (code int, err error) {
-	r := &runner{Options: o, supervisor: supervise.New(o.Log), service: serviceKeeper{cluster: o.Cluster}}
+	r := &runner{Options: o, supervisor: supervise.New(o.Log), state: health.New(), service: serviceKeeper{cluster: o.Cluster}}
 	defer r.supervisor.Close()
 	r.service.ctx = r.supervisor.Stopping()
 	defer r.service.pause()
@@ -76,10 +76,10 @@ type runner struct {
 	config     *configFile    // nil unless it is watched
 	monitor    *monitorServer // nil while there is none
 	service    serviceKeeper
-	session    atomic.Pointer[session] // what the monitor tells of
-	restarted  atomic.Int64            // how often the node was started anew without a change of plan
-	shrink     sync.Once               // at the first start of the node
-	ran        bool                    // the present plan has started a node
+	state      *health.Machine // what the monitor tells of
+	shrink     sync.Once       // at the first start of the node
+	planned    bool            // there has been a plan
+	ran        bool            // the present plan has started a node
 }
 
 // run carries out one plan after the other. A new plan that does not even start is given up for the one before it, with
@@ -124,7 +124,7 @@ func (r *runner) carryOut(plan *render.Plan) (int, error) {
 	if err != nil {
 		return CodeFailed, err
 	}
-	r.session.Store(s)
+	r.planned = true
 	defer s.close()
 	return s.run()
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/healthcheck"
 	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/secret"
 	"github.com/kubevali/kubevali/internal/supervise"
 	"github.com/kubevali/kubevali/internal/watchlog"
 )
@@ -26,12 +28,13 @@ const (
 	flushTimeout = 3 * time.Second
 )
 
-// health watches the node's logs and reports what they say.
-type health struct {
+// watcher watches the node's logs and reports what they say.
+type watcher struct {
 	logger   logrus.FieldLogger
 	plan     *render.Plan
 	rules    watchlog.Rules
-	live     *watchlog.Liveness
+	state    *health.Machine
+	signs    *health.Log
 	tail     *watchlog.Tail
 	reporter *healthcheck.Reporter
 
@@ -39,33 +42,31 @@ type health struct {
 	runID string // guarded by mu; of the node's run
 }
 
-func thresholds(w *render.Watchlog) watchlog.Thresholds {
-	if w == nil {
-		return watchlog.Thresholds{}
-	}
-	return watchlog.Thresholds{
+func thresholds(w *render.Watchlog) health.Thresholds {
+	return health.Thresholds{
 		Last:       w.LastThreshold,
 		Startup:    w.StartupThreshold,
 		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != nil,
 	}
 }
 
-func newHealth(o Options, plan *render.Plan, live *watchlog.Liveness) (*health, error) {
+func newHealth(o Options, plan *render.Plan, state *health.Machine) (*watcher, error) {
 	w := plan.Watchlog
-	h := &health{
+	h := &watcher{
 		logger: o.Log,
 		plan:   plan,
 		rules: watchlog.Rules{
 			Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern, Expect: expected(plan.Keys),
 		},
-		live: live,
-		tail: watchlog.NewTail(tailSize),
+		state: state,
+		signs: state.AddLog("logs", thresholds(w)),
+		tail:  watchlog.NewTail(tailSize),
 	}
 	var pinger healthcheck.Pinger
 	if w.HealthcheckID != "" {
 		client, err := healthcheck.NewClient(healthcheck.ClientOptions{
 			BaseURL: plan.Healthchecks.BaseURL,
-			ID:      w.HealthcheckID,
+			ID:      secret.Text(w.HealthcheckID),
 			Create:  plan.Healthchecks.Create,
 			Timeout: plan.Healthchecks.Timeout,
 			Version: o.Version,
@@ -93,18 +94,18 @@ func expected(keys []render.Key) []string {
 }
 
 // close sends what has not been sent yet.
-func (h *health) close() {
+func (h *watcher) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	h.reporter.Close(ctx)
 }
 
 // watch puts the matchers into the command's output. The function it returns ends the last lines.
-func (h *health) watch(cmd *supervise.Command) (flush func()) {
+func (h *watcher) watch(cmd *supervise.Command) (flush func()) {
 	streams := h.plan.Watchlog.Streams
 	var matchers []*watchlog.Matcher
 	watched := func(out *supervise.Output) *supervise.Output {
-		m := watchlog.NewMatcher(h.rules, h.live)
+		m := watchlog.NewMatcher(h.rules, h.signs)
 		matchers = append(matchers, m)
 		return &supervise.Output{To: out.To, Watch: io.MultiWriter(h.tail, m)}
 	}
@@ -128,9 +129,9 @@ func (h *health) watch(cmd *supervise.Command) (flush func()) {
 
 // follow watches the plan's log files. It takes note of what is in them before it returns, so that nothing the node
 // writes to them is taken for old.
-func (h *health) follow(ctx context.Context, work *sync.WaitGroup) {
+func (h *watcher) follow(ctx context.Context, work *sync.WaitGroup) {
 	for _, path := range h.plan.Watchlog.Files {
-		w := io.MultiWriter(h.tail, watchlog.NewMatcher(h.rules, h.live))
+		w := io.MultiWriter(h.tail, watchlog.NewMatcher(h.rules, h.signs))
 		follower := watchlog.NewFollower(path, w, h.logger)
 		work.Go(func() { follower.Run(ctx) })
 	}
@@ -138,7 +139,7 @@ func (h *health) follow(ctx context.Context, work *sync.WaitGroup) {
 
 // started reports a node's start as an event, not as the start of a job: that would begin a timer on the server, which
 // would run out while the node syncs.
-func (h *health) started() {
+func (h *watcher) started() {
 	h.mu.Lock()
 	h.runID = healthcheck.NewRunID()
 	h.mu.Unlock()
@@ -146,7 +147,7 @@ func (h *health) started() {
 }
 
 // ended reports the node's exit, or just notes it where it was asked for.
-func (h *health) ended(exit supervise.Exit, text string) {
+func (h *watcher) ended(exit supervise.Exit, text string) {
 	ping := healthcheck.Ping{Kind: healthcheck.Exit, Code: exit.Code}
 	if exit.Stop != supervise.StopNone {
 		ping = healthcheck.Ping{Kind: healthcheck.Log}
@@ -154,32 +155,32 @@ func (h *health) ended(exit supervise.Exit, text string) {
 	h.report(ping, "the node ended: "+text)
 }
 
-func (h *health) changed(now watchlog.Snapshot) {
+func (h *watcher) changed(now health.Snapshot) {
 	if ping, head, ok := verdict(now); ok {
 		h.report(ping, head)
 	}
 }
 
-func (h *health) log(now watchlog.Snapshot) {
+func (h *watcher) log(now health.Snapshot) {
 	switch now.State {
-	case watchlog.Healthy:
+	case health.Healthy:
 		h.logger.Infof("Node is healthy: %s", now.Reason)
-	case watchlog.Unhealthy:
+	case health.Unhealthy:
 		h.logger.Warnf("Node is unhealthy: %s (process.onUnhealthy: %s)", now.Reason, h.plan.Process.OnUnhealthy)
 	}
 }
 
 // current is the periodic ping: none before the first sign of life, and none when the node is on its way out.
-func (h *health) current() (healthcheck.Ping, bool) {
-	ping, head, ok := verdict(h.live.Snapshot())
+func (h *watcher) current() (healthcheck.Ping, bool) {
+	ping, head, ok := verdict(h.state.Snapshot())
 	return h.complete(ping, head, h.tail.Last), ok
 }
 
-func verdict(now watchlog.Snapshot) (ping healthcheck.Ping, head string, ok bool) {
+func verdict(now health.Snapshot) (ping healthcheck.Ping, head string, ok bool) {
 	switch now.State {
-	case watchlog.Healthy:
+	case health.Healthy:
 		ping.Kind = healthcheck.Success
-	case watchlog.Unhealthy:
+	case health.Unhealthy:
 		ping.Kind = healthcheck.Fail
 	default:
 		return ping, "", false
@@ -189,17 +190,17 @@ func verdict(now watchlog.Snapshot) (ping healthcheck.Ping, head string, ok bool
 
 // report sends a ping about a change. It takes the last lines now: by the time of a later try they may be those of the
 // node's next run.
-func (h *health) report(ping healthcheck.Ping, head string) {
+func (h *watcher) report(ping healthcheck.Ping, head string) {
 	lines := h.tail.Last(tailSize)
 	h.reporter.Report(h.complete(ping, head, func(int) []byte { return lines }))
 }
 
 // complete adds the run, the last values and the last lines to a ping.
-func (h *health) complete(ping healthcheck.Ping, head string, lines func(max int) []byte) healthcheck.Ping {
+func (h *watcher) complete(ping healthcheck.Ping, head string, lines func(max int) []byte) healthcheck.Ping {
 	h.mu.Lock()
 	ping.RunID = h.runID
 	h.mu.Unlock()
-	values := h.live.Snapshot().Values
+	values := h.state.Snapshot().Values
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		head += fmt.Sprintf("\n%s=%s", name, values[name])
 	}

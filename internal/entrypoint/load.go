@@ -45,7 +45,7 @@ func (r *runner) load(ctx context.Context, listen func(address string)) (*render
 // node that runs, so then the plan is made and checked with what the Service was before, or else placeholders, and the
 // Service given back if no plan comes of it.
 func (r *runner) plan(cfg Configuration, l *lookups, was *appliedService) (*render.Plan, error) {
-	if r.session.Load() != nil {
+	if r.planned {
 		first := &preview{lookups: l, was: was}
 		plan, err := cfg.Plan(first)
 		if err == nil && first.asked {
@@ -60,7 +60,7 @@ func (r *runner) plan(cfg Configuration, l *lookups, was *appliedService) (*rend
 		}
 	}
 	plan, err := cfg.Plan(applying{l})
-	if err == nil && r.session.Load() != nil {
+	if err == nil && r.planned {
 		err = r.check(plan)
 	}
 	if err != nil {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
 	"github.com/kubevali/kubevali/internal/healthcheck"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/secret"
 )
 
 // prepare does what must be done before the node starts. What can fail without having changed anything comes first, and
@@ -41,8 +43,8 @@ func Check(plan *render.Plan) error {
 	if plan.Watchlog == nil || plan.Watchlog.HealthcheckID == "" {
 		return nil
 	}
-	if err := healthcheck.CheckID(plan.Watchlog.HealthcheckID); err != nil {
-		return fmt.Errorf("watchlog: %w", err)
+	if err := healthcheck.CheckID(secret.Text(plan.Watchlog.HealthcheckID)); err != nil {
+		return fmt.Errorf("watchlog: %s", hint.Line(err))
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (s *session) watchConfig() {
 			s.Cluster.rest()
 		default:
 			s.Log.Info("The configuration changed: stopping the node to start it anew")
-			s.live.Stopping("the configuration changed")
+			s.state.Stopping("the configuration changed")
 			s.end(&planChange{next})
 			return
 		}

@@ -9,17 +9,16 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/footprint"
+	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/render"
 	"github.com/kubevali/kubevali/internal/supervise"
-	"github.com/kubevali/kubevali/internal/watchlog"
 )
 
 // session is the time during which one plan is in effect: one run of the node, or several with pauses between them.
 type session struct {
 	*runner
 	plan     *render.Plan
-	live     *watchlog.Liveness
-	health   *health // nil when the watchlog is off
+	health   *watcher // nil when the watchlog is off
 	restarts restarts
 
 	ctx  context.Context // done when the session is over; its cause is a *planChange where there is one
@@ -34,17 +33,17 @@ type session struct {
 
 func newSession(r *runner, plan *render.Plan) (*session, error) {
 	s := &session{runner: r, plan: plan, restarts: restarts{rules: plan.Process}}
-	s.live = watchlog.NewLiveness(thresholds(plan.Watchlog))
+	s.state.DropSources()
 	if plan.Watchlog != nil {
 		var err error
-		if s.health, err = newHealth(r.Options, plan, s.live); err != nil {
+		if s.health, err = newHealth(r.Options, plan, s.state); err != nil {
 			return nil, err
 		}
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	stopping := r.supervisor.Stopping()
-	s.forget = context.AfterFunc(stopping, func() { s.live.Stopping(context.Cause(stopping).Error()) })
-	s.work.Go(func() { s.live.Run(s.ctx, s.changed) })
+	s.forget = context.AfterFunc(stopping, func() { s.state.Stopping(context.Cause(stopping).Error()) })
+	s.work.Go(func() { s.state.Run(s.ctx, s.changed) })
 	if s.health != nil {
 		s.health.follow(s.ctx, &s.work)
 	}
@@ -95,7 +94,6 @@ func (s *session) run() (int, error) {
 		case change != nil:
 			return code, change
 		}
-		s.restarted.Add(1)
 	}
 }
 
@@ -134,9 +132,9 @@ func (s *session) whyStopped(exit supervise.Exit, cause error) error {
 func (s *session) started(pid int, stop context.CancelCauseFunc) {
 	s.mu.Lock()
 	s.stopNode = stop
-	s.live.Started(pid)
+	s.state.Started(pid)
 	if interrupt := s.interrupted(); interrupt != nil {
-		s.live.Stopping(interrupt.Error()) // it came between the last look and the start
+		s.state.Stopping(interrupt.Error()) // it came between the last look and the start
 	}
 	if s.health != nil {
 		s.health.started()
@@ -169,7 +167,7 @@ func (s *session) shrinkFootprint() {
 func (s *session) ended(exit supervise.Exit, text string) {
 	s.mu.Lock()
 	s.stopNode = nil
-	s.live.Exited(text)
+	s.state.Exited(text)
 	if s.health != nil {
 		s.health.ended(exit, text)
 	}
@@ -183,7 +181,7 @@ type sick struct{ reason string }
 func (s *sick) Error() string { return "the node is unhealthy: " + s.reason }
 
 // changed is called with each change of the node's state, some time after it.
-func (s *session) changed(now watchlog.Snapshot) {
+func (s *session) changed(now health.Snapshot) {
 	if !s.act(now) {
 		return
 	}
@@ -193,17 +191,17 @@ func (s *session) changed(now watchlog.Snapshot) {
 }
 
 // act does what a change calls for, unless it is of a run that has ended in the meantime.
-func (s *session) act(now watchlog.Snapshot) bool {
+func (s *session) act(now health.Snapshot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopNode == nil || !now.StartedAt.Equal(s.live.Snapshot().StartedAt) {
+	if s.stopNode == nil || !now.StartedAt.Equal(s.state.Snapshot().StartedAt) {
 		return false
 	}
 	if s.health != nil {
 		s.health.changed(now)
 	}
-	if now.State == watchlog.Unhealthy && s.plan.Process.OnUnhealthy != config.UnhealthyNone {
-		s.live.Stopping("unhealthy: " + now.Reason)
+	if now.State == health.Unhealthy && s.plan.Process.OnUnhealthy != config.UnhealthyNone {
+		s.state.Stopping("unhealthy: " + now.Reason)
 		s.stopNode(&sick{now.Reason})
 	}
 	return true

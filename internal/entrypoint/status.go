@@ -2,10 +2,11 @@ package entrypoint
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/monitor"
-	"github.com/kubevali/kubevali/internal/watchlog"
 )
 
 // monitorServer is the server behind the probes. It outlives a plan that leaves its address alone, so that no probe
@@ -27,12 +28,12 @@ func (r *runner) listen(addr string) error {
 	}
 	server, err := monitor.Listen(addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("monitor.listen: %s", hint.Line(err))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.monitor = &monitorServer{address: addr, stop: stop}
 	r.monitor.done.Go(func() {
-		if err := server.Serve(ctx, r.status); err != nil {
+		if err := server.Serve(ctx, r.state.Snapshot); err != nil {
 			r.Log.Errorf("The probes' server on %s ended: %v", addr, err)
 		}
 	})
@@ -53,25 +54,4 @@ func (r *runner) closeMonitor() {
 	r.monitor.stop()
 	r.monitor.done.Wait()
 	r.monitor = nil
-}
-
-// status is what the probes are told.
-func (r *runner) status() monitor.Status {
-	s := r.session.Load()
-	if s == nil {
-		return monitor.Status{State: string(watchlog.Starting), Reason: "the node is being prepared", Live: true}
-	}
-	now := s.live.Snapshot()
-	return monitor.Status{
-		State:     string(now.State),
-		Reason:    now.Reason,
-		Live:      now.State != watchlog.Unhealthy && now.State != watchlog.Exited,
-		Ready:     now.State == watchlog.Healthy,
-		LastMatch: now.LastMatch,
-		Matches:   now.Matches,
-		Values:    now.Values,
-		PID:       now.PID,
-		StartedAt: now.StartedAt,
-		Restarts:  int(r.restarted.Load()),
-	}
 }
