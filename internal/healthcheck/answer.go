@@ -31,8 +31,7 @@ const (
 	Configuration
 )
 
-// Error says why a ping was not accepted. Its text names the server and the setting to look at, and holds at most four
-// characters of the check's ID.
+// Error says why a ping was not accepted. Its text names the server, and holds at most four characters of the check's ID.
 type Error struct {
 	Class Class
 	// RetryAfter is how long the server wants to be left alone, at most 5 minutes. 0: it did not say.
@@ -40,94 +39,103 @@ type Error struct {
 
 	message string
 	cause   string // the same for the same trouble, where message may differ from answer to answer
+	hint    string
 	err     error
 }
 
 func (e *Error) Error() string { return e.message }
 
+// Hint says what to look at.
+func (e *Error) Hint() string { return e.hint }
+
 // Unwrap returns context.Canceled or context.DeadlineExceeded where one of them ended the ping, else nil. The errors of
 // the network are not passed on: their texts are beyond this package's control.
 func (e *Error) Unwrap() error { return e.err }
 
-// judge turns the server's answer into an error, nil when the ping was accepted.
+const (
+	checkAddress = "check the base URL, and what stands between here and the server"
+	checkBoth    = "check the check's ID and the base URL; self-hosted servers take pings below /ping"
+	tooMany      = "too many pings of this check: does more than one pod use it, or does the node's state flap?"
+)
+
+// judge turns the server's answer into an error, nil when the ping was accepted. For a check named by its UUID the hosted
+// service answers 200 whatever happened.
 func (c *Client) judge(resp *http.Response, answer []byte) error {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
+	line = strings.TrimSpace(line)
 	code := resp.StatusCode
+	status := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 	switch {
+	case code == http.StatusOK && line == "OK", code > 200 && code < 300: // 201: the check was created
+		return nil
+	case code == http.StatusOK && line == "OK (not found)":
+		return c.refused(resp, line, c.adviceNotFound())
+	case code == http.StatusOK && strings.HasPrefix(line, "OK (rate"): // it has been spelled with a blank and with a hyphen
+		return c.busy(resp, "OK (rate limited)", tooMany, minGap)
 	case code == http.StatusOK:
-		return c.judgeOK(resp, firstLine(answer))
-	case code > 200 && code < 300: // 201: the check was created
-		return nil
+		return c.refused(resp, "200, but not as a healthchecks server does", checkAddress)
 	case code >= 300 && code < 400:
-		return c.refused(resp, fmt.Sprintf("%s%s; redirects are not followed: "+
-			"set healthchecks.baseURL to the address they lead to", statusText(code), c.destination(resp)))
+		return c.refused(resp, status+c.destination(resp), "redirects are not followed: set the base URL to the address they lead to")
 	case code == http.StatusTooManyRequests:
-		return c.later(resp, statusText(code)+"; too many pings of this check", minGap)
+		return c.busy(resp, status, tooMany, minGap)
 	case code == http.StatusRequestTimeout || code >= 500:
-		return c.later(resp, statusText(code), 0)
+		return c.busy(resp, status, "", 0)
 	}
-	reason := statusText(code)
-	if quote := c.quote(firstLine(answer)); !strings.HasSuffix(strings.ToLower(reason), strings.ToLower(quote)) {
-		reason += fmt.Sprintf(" (%q)", quote)
+	if quote := c.quote(line); !strings.HasSuffix(strings.ToLower(status), strings.ToLower(quote)) {
+		status += fmt.Sprintf(" (%q)", quote)
 	}
-	return c.refused(resp, reason+"; "+c.advice(code))
+	switch code {
+	case http.StatusConflict:
+		return c.refused(resp, status, "several checks have this slug: rename them, or use the check's UUID")
+	case http.StatusNotFound:
+		return c.refused(resp, status, c.adviceNotFound())
+	case http.StatusBadRequest:
+		return c.refused(resp, status, checkBoth)
+	}
+	return c.refused(resp, status, checkAddress)
 }
 
-// judgeOK reads the body of a 200. For a check named by its UUID the hosted service answers 200 whatever happened.
-func (c *Client) judgeOK(resp *http.Response, line string) error {
-	switch {
-	case line == "OK":
-		return nil
-	case line == "OK (not found)":
-		return c.refused(resp, line+"; "+c.advice(http.StatusNotFound))
-	case strings.HasPrefix(line, "OK (rate"): // it has been spelled with a blank and with a hyphen
-		return c.later(resp, "OK (rate limited); too many pings of this check", minGap)
+func (c *Client) adviceNotFound() string {
+	if c.id.slug && !c.create {
+		return "check the check's ID and the base URL, or let the server create missing checks"
 	}
-	return c.refused(resp, "200, but not as a healthchecks server does; check healthchecks.baseURL")
-}
-
-func (c *Client) advice(code int) string {
-	switch {
-	case code == http.StatusConflict:
-		return "several checks have this slug: rename them, or use the check's UUID"
-	case code == http.StatusNotFound && c.id.slug && !c.create:
-		return "check watchlog.healthcheckID and healthchecks.baseURL, " +
-			"or let the server create the check with healthchecks.create"
-	case code == http.StatusNotFound || code == http.StatusBadRequest:
-		return "check watchlog.healthcheckID and healthchecks.baseURL (self-hosted servers take pings below /ping)"
-	}
-	return "check healthchecks.baseURL and what stands between here and the server"
+	return checkBoth
 }
 
 // refused is an answer that will not change by itself.
-func (c *Client) refused(resp *http.Response, answer string) error {
+func (c *Client) refused(resp *http.Response, answer, hint string) error {
 	return &Error{
 		Class:   Configuration,
 		message: fmt.Sprintf("%s answered %s", c, answer),
 		cause:   strconv.Itoa(resp.StatusCode),
+		hint:    hint,
 	}
 }
 
-// later is an answer that asks for another try. wait is how long to stay away when the server does not say.
-func (c *Client) later(resp *http.Response, answer string, wait time.Duration) error {
+// busy is an answer that asks for another try. wait is how long to stay away when the server does not say.
+func (c *Client) busy(resp *http.Response, answer, hint string, wait time.Duration) error {
 	if asked, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
 		wait = asked
 	}
 	return &Error{
-		Class:      Transient,
 		RetryAfter: wait,
 		message:    fmt.Sprintf("%s answered %s", c, answer),
 		cause:      strconv.Itoa(resp.StatusCode),
+		hint:       hint,
 	}
 }
 
 // unreachable is a ping without an answer.
 func (c *Client) unreachable(ctx context.Context, err error) error {
-	e := &Error{Class: Transient, cause: c.id.redact(describe(err))}
+	e := &Error{cause: c.id.redact(describe(err))}
+	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		e.err, e.cause = context.Canceled, "given up"
 	case ctx.Err() != nil:
 		e.err, e.cause = context.DeadlineExceeded, "no answer in time"
+	case errors.As(err, &cert):
+		e.hint = "SSL_CERT_FILE names a file with the roots to trust"
 	}
 	e.message = fmt.Sprintf("%s: %s", c, e.cause)
 	return e
@@ -136,27 +144,19 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 // describe says what went wrong on the way to the server, without local ports and addresses, which differ each time.
 func describe(err error) string {
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		switch {
-		case dns.IsNotFound:
-			return "no such host: " + dns.Name
-		case dns.IsTimeout:
-			return "the look-up of " + dns.Name + " took too long"
-		}
-		return "the look-up of " + dns.Name + " failed"
-	}
-	var cert *tls.CertificateVerificationError
-	if errors.As(err, &cert) {
-		return cert.Error() + " (SSL_CERT_FILE names a file with the roots to trust)"
-	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host: " + dns.Name
+	case errors.As(err, &dns) && dns.IsTimeout:
+		return "the look-up of " + dns.Name + " took too long"
+	case errors.As(err, &dns):
+		return "the look-up of " + dns.Name + " failed"
+	case errors.As(err, &op) && op.Err != nil:
 		return op.Err.Error()
-	}
-	if strings.Contains(err.Error(), "malformed") {
+	case strings.Contains(err.Error(), "malformed"):
 		return "the answer is not HTTP" // the original text quotes it
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed before the end of the answer"
 	}
 	return err.Error()
@@ -165,42 +165,27 @@ func describe(err error) string {
 // destination is where a redirect leads, without the path, since that holds the ID.
 func (c *Client) destination(resp *http.Response) string {
 	location, err := url.Parse(resp.Header.Get("Location"))
-	if err != nil || resp.Header.Get("Location") == "" {
+	if err != nil || *location == (url.URL{}) {
 		return ""
 	}
 	location = c.base.ResolveReference(location)
-	return c.id.redact(fmt.Sprintf(" to %s://%s", location.Scheme, location.Host))
+	return " to " + location.Scheme + "://" + c.id.redact(location.Host)
 }
 
 // quote returns a line of the server's own words that is fit for an error, or nothing.
 func (c *Client) quote(line string) string {
-	if len(line) > maxQuote || !consistsOf(line, func(b byte) bool { return ' ' <= b && b <= '~' }) {
+	if len(line) > maxQuote || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
 	return c.id.redact(line)
-}
-
-func firstLine(answer []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
-	return strings.TrimSpace(line)
-}
-
-func statusText(code int) string {
-	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 }
 
 // retryAfter reads the header of that name, a number of seconds or a date (RFC 9110, section 10.2.3).
 func retryAfter(value string) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		if seconds < 0 {
-			return 0, false
-		}
-		return time.Duration(min(seconds, int64(maxRetryAfter/time.Second))) * time.Second, true
+		return time.Duration(min(seconds, int64(maxRetryAfter/time.Second))) * time.Second, seconds >= 0
 	}
 	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0, false
-	}
-	return min(max(time.Until(date), 0), maxRetryAfter), true
+	return min(max(time.Until(date), 0), maxRetryAfter), err == nil
 }

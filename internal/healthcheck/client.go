@@ -10,9 +10,14 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"github.com/kubevali/kubevali/internal/secret"
 )
 
 const (
@@ -34,7 +39,7 @@ type ClientOptions struct {
 	// in it are sent as basic authentication.
 	BaseURL string
 	// ID is the check's UUID or <ping-key>/<slug>.
-	ID string
+	ID secret.Text
 	// Create lets the server create a missing check. It works for the slug form only and is ignored for a UUID.
 	Create bool
 	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer. 0: 10 s.
@@ -57,8 +62,8 @@ type Client struct {
 	bodyLimit atomic.Int64 // what the server last said it keeps
 }
 
-// NewClient checks the base URL and the ID and returns a client. It opens no connection and reads no certificates; the
-// first Ping does. Its errors name the wrong setting and show at most four characters of the ID.
+// NewClient returns a client, or the error of CheckBaseURL or CheckID. It opens no connection and reads no certificates;
+// the first Ping does.
 func NewClient(o ClientOptions) (*Client, error) {
 	base, err := parseBaseURL(o.BaseURL)
 	if err != nil {
@@ -68,15 +73,15 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, id: id, create: o.Create, timeout: o.Timeout, userAgent: "kubevali"}
+	c := &Client{
+		base: base, id: id, create: o.Create && id.slug, timeout: o.Timeout,
+		userAgent: strings.TrimSuffix("kubevali/"+o.Version, "/"),
+		transport: func() http.RoundTripper { return o.Transport },
+	}
 	c.bodyLimit.Store(defaultBodyLimit)
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
-	if o.Version != "" {
-		c.userAgent += "/" + o.Version
-	}
-	c.transport = func() http.RoundTripper { return o.Transport }
 	if o.Transport == nil {
 		c.transport = sync.OnceValue(c.newTransport)
 	}
@@ -99,11 +104,32 @@ func (c *Client) newTransport() http.RoundTripper {
 	return t
 }
 
-// String names the server and the check, the latter by its first four characters.
-func (c *Client) String() string { return c.server() + " check " + mask(c.id.text) }
+// trustedRoots returns the root certificates for servers: nil, which makes crypto/tls use the system's, or the embedded
+// ones where the system has none, as in an image made from scratch. Both cost milliseconds and memory, so it is called
+// before the first ping and not at start.
+func trustedRoots(system func() (*x509.CertPool, error)) *x509.CertPool {
+	pool, err := system()
+	if err == nil && !pool.Equal(x509.NewCertPool()) {
+		return nil
+	}
+	embedded := x509.NewCertPool()
+	for root := range bundle.Roots() {
+		cert, err := x509.ParseCertificate(root.Certificate)
+		switch {
+		case err != nil: // one root fewer; the servers it vouches for are reported as not trusted
+		case root.Constraint == nil:
+			embedded.AddCert(cert)
+		default:
+			embedded.AddCertWithConstraint(cert, root.Constraint)
+		}
+	}
+	return embedded
+}
 
-// server is the part of the base URL that is no secret.
-func (c *Client) server() string { return c.base.Scheme + "://" + c.base.Host }
+// String names the server, without what may be secret in its address, and the check, by its first four characters.
+func (c *Client) String() string {
+	return c.base.Scheme + "://" + c.base.Host + " check " + c.id.text.String()
+}
 
 // Ping sends p once and waits for the answer. An error is an *Error, which says whether another try makes sense.
 func (c *Client) Ping(ctx context.Context, p Ping) error {
@@ -120,18 +146,20 @@ func (c *Client) Ping(ctx context.Context, p Ping) error {
 	if err != nil {
 		return c.unreachable(ctx, err)
 	}
-	c.learnBodyLimit(resp)
+	if limit, err := strconv.Atoi(resp.Header.Get("Ping-Body-Limit")); err == nil && limit >= 0 {
+		c.bodyLimit.Store(int64(min(limit, maxBodyLimit)))
+	}
 	return c.judge(resp, answer)
 }
 
 func (c *Client) request(ctx context.Context, p Ping) *http.Request {
-	target := c.base.JoinPath(c.id.text, p.endpoint())
+	target := c.base.JoinPath(c.id.text.Reveal(), p.endpoint())
 	target.User = nil
 	query := url.Values{}
 	if p.RunID != "" {
 		query.Set("rid", p.RunID)
 	}
-	if c.create && c.id.slug {
+	if c.create {
 		query.Set("create", "1")
 	}
 	target.RawQuery = query.Encode()
@@ -156,13 +184,4 @@ func (c *Client) body(p Ping) []byte {
 		return nil
 	}
 	return keepLast(bytes.ToValidUTF8(p.Body(limit), []byte("\uFFFD")), limit)
-}
-
-// learnBodyLimit remembers the header with which a server says how much of a body it keeps.
-func (c *Client) learnBodyLimit(resp *http.Response) {
-	limit, err := strconv.Atoi(resp.Header.Get("Ping-Body-Limit"))
-	if err != nil || limit < 0 {
-		return
-	}
-	c.bodyLimit.Store(int64(min(limit, maxBodyLimit)))
 }

@@ -19,6 +19,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubevali/kubevali/internal/healthcheck"
+	"github.com/kubevali/kubevali/internal/hint"
+	"github.com/kubevali/kubevali/internal/secret"
 )
 
 const (
@@ -107,7 +109,7 @@ func TestPingSendsWhatTheProtocolAsksFor(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			base, requests := serve(t, answer(200, "OK"))
-			c := newClient(t, healthcheck.ClientOptions{BaseURL: base + tt.path, ID: tt.id, Create: tt.create, Version: "1.2.3"})
+			c := newClient(t, healthcheck.ClientOptions{BaseURL: base + tt.path, ID: secret.Text(tt.id), Create: tt.create, Version: "1.2.3"})
 			tt.ping.Body = healthcheck.Text("healthy", nil)
 			if err := c.Ping(t.Context(), tt.ping); err != nil {
 				t.Fatal(err)
@@ -171,18 +173,18 @@ func TestAnswers(t *testing.T) {
 		"OK and newline": {handler: answer(200, "OK\n"), accepted: true},
 		"created":        {handler: answer(201, "Created"), id: slug, accepted: true},
 		"not found, hosted": {handler: answer(200, "OK (not found)"), class: config,
-			says: "answered OK (not found); check watchlog.healthcheckID"},
+			says: "answered OK (not found) (check the check's ID"},
 		"rate limited, hosted": {handler: answer(200, "OK (rate limited)"), class: transient,
 			retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "too many pings"},
 		"rate limited, old spelling": {handler: answer(200, "OK (rate-limited)"), class: transient,
 			retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "too many pings"},
-		"a web page":         {handler: answer(200, "<html>Welcome</html>"), class: config, says: "check healthchecks.baseURL"},
-		"empty":              {handler: answer(200, ""), class: config, says: "check healthchecks.baseURL"},
-		"huge":               {handler: answer(200, strings.Repeat("OK", 1<<20)), class: config, says: "check healthchecks.baseURL"},
-		"binary":             {handler: answer(404, "\x00\xff"), class: config, says: "answered 404 Not Found; check"},
-		"bad request":        {handler: answer(400, "invalid url format"), class: config, says: `400 Bad Request ("invalid url format"); check`},
-		"not found":          {handler: answer(404, "not found"), class: config, says: "answered 404 Not Found; check"},
-		"slug not found":     {handler: answer(404, "not found"), id: slug, class: config, says: "healthchecks.create"},
+		"a web page":         {handler: answer(200, "<html>Welcome</html>"), class: config, says: "(check the base URL"},
+		"empty":              {handler: answer(200, ""), class: config, says: "(check the base URL"},
+		"huge":               {handler: answer(200, strings.Repeat("OK", 1<<20)), class: config, says: "(check the base URL"},
+		"binary":             {handler: answer(404, "\x00\xff"), class: config, says: "answered 404 Not Found (check"},
+		"bad request":        {handler: answer(400, "invalid url format"), class: config, says: `400 Bad Request ("invalid url format") (check`},
+		"not found":          {handler: answer(404, "not found"), class: config, says: "answered 404 Not Found (check"},
+		"slug not found":     {handler: answer(404, "not found"), id: slug, class: config, says: "let the server create"},
 		"ambiguous":          {handler: answer(409, "ambiguous slug"), id: slug, class: config, says: "several checks"},
 		"forbidden":          {handler: answer(403, ""), class: config, says: "403 Forbidden"},
 		"too large":          {handler: answer(413, ""), class: config, says: "413"},
@@ -198,18 +200,18 @@ func TestAnswers(t *testing.T) {
 		"bad gateway":        {handler: answer(502, "<html>"), class: transient, says: "502 Bad Gateway"},
 		"unknown status":     {handler: answer(599, ""), class: transient, says: "answered 599"},
 		"redirect": {handler: answer(301, "", "Location", "https://other.example.com/ping/"+uuid), class: config,
-			says: "answered 301 Moved Permanently to https://other.example.com; redirects are not followed"},
+			says: "answered 301 Moved Permanently to https://other.example.com (redirects are not followed: set the base URL"},
 		"redirect in place": {handler: answer(308, "", "Location", "/login?next="+uuid), class: config, says: "to http://127.0.0.1"},
-		"redirect nowhere":  {handler: answer(302, ""), class: config, says: "302 Found; redirects"},
+		"redirect nowhere":  {handler: answer(302, ""), class: config, says: "302 Found (redirects"},
 		"redirect to the ID": {handler: answer(302, "", "Location", "https://"+uuid+".example.com/"), class: config,
-			says: "to https://….example.com"},
-		"echo":            {handler: answer(404, "no check "+uuid), class: config, says: `("no check …")`},
-		"echo in capital": {handler: answer(400, "BAD "+strings.ToUpper(uuid)+" HERE"), class: config, says: `("BAD … HERE")`},
-		"echo in part":    {handler: answer(400, uuid[10:]+" what?"), class: config, says: `("… what?")`},
+			says: "to https://… ("},
+		"echo":            {handler: answer(404, "no check "+uuid), class: config, says: `("…")`},
+		"echo in capital": {handler: answer(400, "BAD "+strings.ToUpper(uuid)+" HERE"), class: config, says: `("…")`},
+		"echo in part":    {handler: answer(400, uuid[10:]+" what?"), class: config, says: `("…")`},
 		"echo of bare":    {handler: answer(400, strings.ReplaceAll(uuid, "-", "")), class: config, says: `("…")`},
-		"echo of a slug":  {handler: answer(400, "no "+slug), id: slug, class: config, says: `("no …")`},
+		"echo of a slug":  {handler: answer(400, "no "+slug), id: slug, class: config, says: `("…")`},
 		"echo of a cut line": {handler: answer(400, strings.Repeat("x", 60)+uuid+"\nmore"), class: config,
-			says: "400 Bad Request; check"},
+			says: "400 Bad Request (check"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestAnswers(t *testing.T) {
 				id = uuid
 			}
 			base, _ := serve(t, tt.handler)
-			c := newClient(t, healthcheck.ClientOptions{BaseURL: base, ID: id})
+			c := newClient(t, healthcheck.ClientOptions{BaseURL: base, ID: secret.Text(id)})
 			err := c.Ping(t.Context(), healthcheck.Ping{Kind: healthcheck.Success, RunID: healthcheck.NewRunID()})
 			if tt.accepted {
 				if err != nil {
@@ -230,15 +232,15 @@ func TestAnswers(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
-			mustNotLeak(t, fmt.Sprintf("%v %+v %s", err, err, c), id)
+			mustNotLeak(t, fmt.Sprintf("%v %+v %s", hint.Line(err), err, c), id)
 			if e.Class != tt.class {
 				t.Errorf("class %v, want %v", e.Class, tt.class)
 			}
 			if e.RetryAfter < tt.retryAfter[0] || e.RetryAfter > tt.retryAfter[1] {
 				t.Errorf("retry after %v, want %v", e.RetryAfter, tt.retryAfter)
 			}
-			if !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "check "+id[:4]+"… ") {
-				t.Errorf("%q does not say %q", err, tt.says)
+			if text := hint.Line(err); !strings.Contains(text, tt.says) || !strings.Contains(text, "check "+id[:4]+"… ") {
+				t.Errorf("%q does not say %q", text, tt.says)
 			}
 		})
 	}
@@ -317,14 +319,15 @@ func TestNetworkTroubles(t *testing.T) {
 				if !errors.As(err, &e) {
 					t.Fatalf("got %v", err)
 				}
-				mustNotLeak(t, fmt.Sprintf("%v %+v", err, err), uuid)
+				mustNotLeak(t, fmt.Sprintf("%v %+v", hint.Line(err), err), uuid)
 				if e.Class != healthcheck.Transient && !strings.Contains(tt.says, "400") {
 					t.Errorf("%v is not transient", err)
 				}
-				if !strings.Contains(err.Error(), tt.says) {
-					t.Errorf("%q does not say %q", err, tt.says)
+				text := hint.Line(err)
+				if !strings.Contains(text, tt.says) {
+					t.Errorf("%q does not say %q", text, tt.says)
 				}
-				texts = append(texts, err.Error())
+				texts = append(texts, text)
 			}
 			if texts[0] != texts[1] {
 				t.Errorf("the same trouble has two texts: %q", texts)
@@ -453,8 +456,8 @@ func TestCheckID(t *testing.T) {
 		"{" + uuid + "}":                      "neither a UUID",
 		"urn:uuid:" + uuid:                    "neither a UUID",
 		uuid + "0":                            "neither a UUID",
-		"https://hc-ping.com/" + uuid:         "healthchecks.baseURL",
-		"https://hc.example.com/ping/" + slug: "healthchecks.baseURL",
+		"https://hc-ping.com/" + uuid:         "this is a ping URL",
+		"https://hc.example.com/ping/" + slug: "what stands before that is the base URL",
 		uuid + "/fail":                        "stands alone",
 		uuid + "/":                            "stands alone",
 		slug + "/fail":                        "too many slashes",
@@ -468,15 +471,15 @@ func TestCheckID(t *testing.T) {
 		"ключключ":                            "neither a UUID",
 	}
 	for id, says := range tests {
-		err := healthcheck.CheckID(id)
-		_, clientErr := healthcheck.NewClient(healthcheck.ClientOptions{BaseURL: "https://hc-ping.com", ID: id})
+		err := healthcheck.CheckID(secret.Text(id))
+		_, clientErr := healthcheck.NewClient(healthcheck.ClientOptions{BaseURL: "https://hc-ping.com", ID: secret.Text(id)})
 		if says == "" {
 			if err != nil || clientErr != nil {
 				t.Errorf("%q: %v, %v", id, err, clientErr)
 			}
 			continue
 		}
-		if err == nil || clientErr == nil || !strings.Contains(err.Error(), says) {
+		if err == nil || clientErr == nil || !strings.Contains(hint.Line(err), says) {
 			t.Errorf("%q: %v, want %q", id, err, says)
 			continue
 		}
@@ -510,7 +513,7 @@ func TestBaseURL(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "healthchecks.baseURL: ") {
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "the base URL ") {
 			t.Errorf("%q: %v, want %q", base, err, says)
 		} else if strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%v shows a password", err)
@@ -548,7 +551,7 @@ func FuzzCheckID(f *testing.F) {
 		var path string
 		c, err := healthcheck.NewClient(healthcheck.ClientOptions{
 			BaseURL: "https://hc.example.com/ping",
-			ID:      id,
+			ID:      secret.Text(id),
 			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				path = r.URL.RequestURI()
 				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("OK"))}, nil

@@ -7,147 +7,97 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-)
 
-// shown is how many characters of an ID may be seen.
-const shown = 4
+	"github.com/kubevali/kubevali/internal/hint"
+	"github.com/kubevali/kubevali/internal/secret"
+)
 
 // checkID is a check's ID in the form the server knows. Its zero value is not an ID.
 type checkID struct {
-	text string // a UUID in lower case, or <ping-key>/<slug>
+	text secret.Text // a UUID in lower case, or <ping-key>/<slug>
 	slug bool
 }
 
+const (
+	slugBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+	keyBytes  = slugBytes + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
 // CheckID says what is wrong with the form of a check's ID, or nil. Blanks around it do not matter, since an ID read from
-// a Secret often ends in a newline. The error shows at most the first four characters.
-func CheckID(id string) error {
+// a Secret often ends in a newline. The error has a hint and shows at most the first four characters.
+func CheckID(id secret.Text) error {
 	_, err := parseID(id)
 	return err
 }
 
-func parseID(raw string) (checkID, error) {
-	text := strings.TrimSpace(raw)
-	problem := func(format string, args ...any) (checkID, error) {
-		return checkID{}, fmt.Errorf("healthcheck ID %q: %s", mask(text), fmt.Sprintf(format, args...))
-	}
-	if text == "" {
-		return checkID{}, errors.New("healthcheck ID: empty")
-	}
-	if strings.Contains(text, "://") {
-		return problem("this is a ping URL; give only the UUID or <ping-key>/<slug> at its end, " +
-			"and what stands before that as healthchecks.baseURL")
-	}
+func parseID(raw secret.Text) (checkID, error) {
+	text := strings.TrimSpace(raw.Reveal())
 	key, slug, isSlug := strings.Cut(text, "/")
-	if !isSlug {
-		if !isUUID(text) {
-			return problem("neither a UUID (8-4-4-4-12 hexadecimal digits) nor <ping-key>/<slug>")
-		}
-		return checkID{text: strings.ToLower(text)}, nil
-	}
+	what, do := "", "expected a UUID or <ping-key>/<slug>"
 	switch {
+	case text == "":
+		return checkID{}, hint.New("the check's ID is empty", do)
+	case strings.Contains(text, "://"):
+		what = "this is a ping URL"
+		do = "give only the UUID or <ping-key>/<slug> at its end; what stands before that is the base URL"
+	case !isSlug && isUUID(text):
+		return checkID{text: secret.Text(strings.ToLower(text))}, nil
+	case !isSlug:
+		what, do = "neither a UUID nor <ping-key>/<slug>", "a UUID has 8-4-4-4-12 hexadecimal digits"
 	case isUUID(key):
-		return problem("a UUID stands alone; leave out what follows it")
-	case key == "" || slug == "":
-		return problem("the part %s the slash is missing; expected <ping-key>/<slug>", emptySide(key))
+		what, do = "something follows the UUID", "a UUID stands alone"
+	case key == "":
+		what = "the part before the slash is missing"
+	case slug == "":
+		what = "the part after the slash is missing"
 	case strings.Contains(slug, "/"):
-		return problem("too many slashes; expected <ping-key>/<slug>")
-	case !consistsOf(key, isKeyByte):
-		return problem("the ping key may hold letters, digits, - and _ only")
-	case !consistsOf(slug, isSlugByte):
-		return problem("the slug may hold lower-case letters, digits, - and _ only")
+		what = "too many slashes"
+	case strings.Trim(key, keyBytes) != "":
+		what = "the ping key may hold letters, digits, - and _ only"
+	case strings.Trim(slug, slugBytes) != "":
+		what = "the slug may hold lower-case letters, digits, - and _ only"
+	default:
+		return checkID{text: secret.Text(text), slug: true}, nil
 	}
-	return checkID{text: text, slug: true}, nil
-}
-
-func emptySide(key string) string {
-	if key == "" {
-		return "before"
-	}
-	return "after"
+	return checkID{}, hint.New(fmt.Sprintf("the check's ID %q: %s", secret.Text(text).String(), what), do)
 }
 
 func isUUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
-func isSlugByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '_'
-}
-
-func isKeyByte(b byte) bool { return isSlugByte(b) || 'A' <= b && b <= 'Z' }
-
-func consistsOf(s string, allowed func(byte) bool) bool {
-	for i := range len(s) {
-		if !allowed(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// mask shows the first four characters of an ID.
-func mask(id string) string {
-	runes := 0
-	for i := range id {
-		if runes == shown {
-			return id[:i] + "…"
-		}
-		runes++
-	}
-	return id + "…"
-}
-
-// redact takes from text every piece of the ID that is longer than may be shown. A server can echo the ID in an answer,
-// whole, in part, or in another spelling.
+// redact returns text, or an ellipsis where it shows more than four characters of the ID in a row: a server can echo the
+// ID in an answer, whole, in part, or in another spelling.
 func (id checkID) redact(text string) string {
-	const piece = shown + 1
-	whole, bare := lowerASCII(id.text), lowerASCII(strings.ReplaceAll(id.text, "-", ""))
-	seen := lowerASCII(text)
-	secret := make([]bool, len(text))
-	for i := 0; i+piece <= len(seen); i++ {
-		if strings.Contains(whole, seen[i:i+piece]) || strings.Contains(bare, seen[i:i+piece]) {
-			for j := range piece {
-				secret[i+j] = true
+	const piece = 5
+	seen, whole := strings.ToLower(text), strings.ToLower(id.text.Reveal())
+	for _, spelling := range []string{whole, strings.ReplaceAll(whole, "-", "")} {
+		for i := 0; i+piece <= len(spelling); i++ {
+			if strings.Contains(seen, spelling[i:i+piece]) {
+				return "…"
 			}
 		}
 	}
-	var out strings.Builder
-	for i := range len(text) {
-		switch {
-		case !secret[i]:
-			out.WriteByte(text[i])
-		case i == 0 || !secret[i-1]:
-			out.WriteString("…")
-		}
-	}
-	return out.String()
+	return text
 }
 
-// lowerASCII keeps every byte where it is, which strings.ToLower does not.
-func lowerASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
+// CheckBaseURL says what is wrong with the address of a server, or nil. The error does not repeat it: it may hold a
+// password, or an ID pasted along with it.
+func CheckBaseURL(raw string) error {
+	_, err := parseBaseURL(raw)
+	return err
 }
 
-// parseBaseURL reads healthchecks.baseURL. Its errors do not repeat the URL: it may hold a password, or an ID pasted
-// along with it.
 func parseBaseURL(raw string) (*url.URL, error) {
-	text := strings.TrimSpace(raw)
-	if text == "" {
-		return nil, errors.New("healthchecks.baseURL: empty; the hosted service is https://hc-ping.com")
-	}
-	base, err := url.Parse(text)
+	const example = "expected one such as https://hc.example.com/ping; the hosted service is https://hc-ping.com"
+	base, err := url.Parse(strings.TrimSpace(raw))
 	switch {
 	case err != nil:
-		return nil, errors.New("healthchecks.baseURL: not a URL; expected one such as https://hc.example.com/ping")
+		return nil, hint.New("the base URL is not a URL", example)
+	case *base == url.URL{}:
+		return nil, hint.New("the base URL is empty", example)
 	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
-		return nil, errors.New("healthchecks.baseURL: must begin with http:// or https:// and a host, " +
-			"such as https://hc.example.com/ping")
+		return nil, hint.New("the base URL must begin with http:// or https:// and a host", example)
 	case base.RawQuery != "" || base.Fragment != "" || base.ForceQuery:
-		return nil, errors.New("healthchecks.baseURL: must end with the path; leave out ? and # and what follows")
+		return nil, errors.New("the base URL must end with the path: leave out ? and # and what follows")
 	}
 	if base.Path == "" {
 		base.Path = "/" // without it JoinPath makes a relative path, which is not a request target

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/backoff"
 )
 
 const (
@@ -15,14 +17,8 @@ const (
 	burst = 5
 )
 
-// item is a reported ping on its way. Items are compared by address.
-type item struct{ Ping }
-
-// queue holds the reported pings that are not accepted yet, oldest first. One of each rank at most is in it.
-type queue struct {
-	items []*item
-	fresh bool // something was added since the last try began
-}
+// queue holds the reported pings that are not accepted yet, oldest first. They are compared by address.
+type queue []*Ping
 
 // push adds a ping and drops what it makes pointless:
 //
@@ -30,31 +26,30 @@ type queue struct {
 //   - Exit says that this run is over. It replaces an earlier Exit and any Success or Fail, which were about that run.
 //     A Success or Fail of the next run does not replace it: a crash stays worth knowing after the restart.
 //   - Log changes no status. It replaces an earlier Log only, and only another Log replaces it.
-func (q *queue) push(p Ping) {
-	q.items = slices.DeleteFunc(q.items, func(old *item) bool { return replaces(p.Kind, old.Kind) })
-	q.items = append(q.items, &item{p})
-	q.fresh = true
+func (q *queue) push(p *Ping) {
+	*q = slices.DeleteFunc(*q, func(old *Ping) bool {
+		switch p.Kind {
+		case Success, Fail:
+			return old.Kind == Success || old.Kind == Fail
+		case Exit:
+			return old.Kind != Log
+		default:
+			return old.Kind == Log
+		}
+	})
+	*q = append(*q, p)
 }
 
-func replaces(newer, older Kind) bool {
-	switch newer {
-	case Success, Fail:
-		return older == Success || older == Fail
-	case Exit:
-		return older != Log
-	default:
-		return older == Log
+// remove takes a ping out, and reports whether it was there.
+func (q *queue) remove(p *Ping) bool {
+	at := slices.Index(*q, p)
+	if at >= 0 {
+		*q = slices.Delete(*q, at, at+1)
 	}
+	return at >= 0
 }
 
-func (q *queue) holds(it *item) bool { return slices.Contains(q.items, it) }
-
-func (q *queue) remove(it *item) {
-	q.items = slices.DeleteFunc(q.items, func(other *item) bool { return other == it })
-}
-
-// pacer says when the next try is due. It knows no clock: every method is told the time. Its zero value is not ready for
-// use; see newPacer.
+// pacer says when the next try is due. It knows no clock: every method is told the time.
 type pacer struct {
 	interval time.Duration
 
@@ -65,11 +60,16 @@ type pacer struct {
 	last  time.Time // the last try of anything
 	spent time.Time // when the allowance for state changes will be full again
 
-	failed int // tries in a row that failed, of the queue or of this interval's periodic ping
+	queued, periodic backoff.Backoff
 }
 
-func newPacer(interval time.Duration, now time.Time) *pacer {
-	return &pacer{interval: interval, tick: now.Add(interval), due: now.Add(interval)}
+func newPacer(interval time.Duration, now time.Time) pacer {
+	longest := max(interval, minGap)
+	return pacer{
+		interval: interval, tick: now.Add(interval), due: now.Add(interval),
+		queued:   backoff.Backoff{First: time.Second, Max: longest},
+		periodic: backoff.Backoff{First: minGap, Max: longest},
+	}
 }
 
 // nextQueued is when the queue may be tried.
@@ -90,45 +90,33 @@ func (p *pacer) tried(now time.Time) {
 func (p *pacer) startInterval(now time.Time) {
 	p.tick = now.Add(p.interval)
 	p.due = p.tick
-	p.failed = 0
+	p.periodic.Reset()
 }
 
 // retryQueue plans the queue's next try after a failed one, ever later, up to an interval.
 func (p *pacer) retryQueue(now time.Time, retryAfter time.Duration) {
 	p.hold = latest(p.hold, now.Add(retryAfter))
-	p.retry = now.Add(backoff(time.Second, p.failed, max(p.interval, minGap)))
-	p.failed++
+	p.retry = now.Add(jitter(p.queued.Next()))
 }
 
 // retryNow lets the queue be tried at once, since something new is in it.
 func (p *pacer) retryNow() {
 	p.retry = time.Time{}
-	p.failed = 0
+	p.queued.Reset()
 }
 
 // retryPeriodic plans another try of a periodic ping inside its interval, or none if that would delay the next one.
 func (p *pacer) retryPeriodic(now time.Time, retryAfter time.Duration) {
 	p.hold = latest(p.hold, now.Add(retryAfter))
-	p.due = now.Add(backoff(minGap, p.failed, p.interval))
+	p.due = now.Add(jitter(p.periodic.Next()))
 	if p.due.After(p.tick.Add(-minGap)) {
 		p.due = p.tick
 	}
-	p.failed++
 }
 
-// backoff doubles first with each failed try, up to limit, and adds up to half of that at random, so that the pods of a
-// fleet, which lost their server in the same second, do not all come back in the same second.
-func backoff(first time.Duration, failed int, limit time.Duration) time.Duration {
-	wait := first
-	for range failed {
-		if wait >= limit {
-			break
-		}
-		wait *= 2
-	}
-	wait = min(wait, max(limit, first))
-	return wait + rand.N(wait/2+1)
-}
+// jitter adds up to half at random, so that the pods of a fleet, which lost their server in the same second, do not all
+// come back in the same second.
+func jitter(wait time.Duration) time.Duration { return wait + rand.N(wait/2+1) }
 
 func latest(times ...time.Time) time.Time {
 	return slices.MaxFunc(times, time.Time.Compare)

@@ -3,16 +3,20 @@ package healthcheck
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/kubevali/kubevali/internal/backoff"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
-	// patience is how long a ping on its way may still take once something newer has made it pointless. An answering
+	// replacedTimeout is how long a ping on its way may still take once something newer has made it pointless. An answering
 	// server gets both, in order; a hanging one does not hold up the news.
-	patience = 2 * time.Second
+	replacedTimeout = 2 * time.Second
 	// closeBudget is the time for the last pings when Close gets a context without a deadline.
 	closeBudget = 5 * time.Second
 	// closeTries is how often each of the last pings is tried.
@@ -57,14 +61,14 @@ type Reporter struct {
 	done     chan struct{} // closed when the loop has ended
 
 	// Of the loop alone.
-	pacer  *pacer
+	pacer  pacer
 	warned map[string]bool // the troubles warned about since the last accepted ping
 
 	mu      sync.Mutex // guards all below
 	queue   queue
-	flying  *item              // the ping on its way, nil when there is none
-	giveUp  context.CancelFunc // ends it
-	doomed  bool               // it is going to be ended, since something newer has made it pointless
+	fresh   bool               // something was queued since the last try began
+	sending *Ping              // the ping on its way, nil when there is none
+	cancel  context.CancelFunc // ends it
 	closing context.Context    // nil until Close
 }
 
@@ -98,10 +102,10 @@ func (r *Reporter) Report(p Ping) {
 	if r.closing != nil {
 		return
 	}
-	r.queue.push(p)
-	if r.flying != nil && !r.doomed && !r.queue.holds(r.flying) {
-		r.doomed = true
-		time.AfterFunc(patience, r.giveUp)
+	r.queue.push(&p)
+	r.fresh = true
+	if r.sending != nil && !slices.Contains(r.queue, r.sending) {
+		time.AfterFunc(replacedTimeout, r.cancel)
 	}
 	r.ring()
 }
@@ -128,15 +132,14 @@ func (r *Reporter) beginClosing(ctx context.Context, budget time.Duration) {
 	}
 	r.closing = ctx
 	r.ring()
-	if r.flying == nil {
-		return
+	switch {
+	case r.sending == nil:
+	case !slices.Contains(r.queue, r.sending): // a periodic one, or one that was replaced
+		r.cancel()
+	default:
+		context.AfterFunc(ctx, r.cancel)
+		time.AfterFunc(budget/time.Duration(len(r.queue)), r.cancel)
 	}
-	if !r.queue.holds(r.flying) { // a periodic one, or one that was replaced
-		r.giveUp()
-		return
-	}
-	context.AfterFunc(ctx, r.giveUp)
-	time.AfterFunc(budget/time.Duration(len(r.queue.items)), r.giveUp)
 }
 
 func (r *Reporter) ring() {
@@ -151,7 +154,7 @@ func (r *Reporter) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		wait, closing := r.next()
+		queued, wait, closing := r.next()
 		switch {
 		case closing != nil:
 			r.flush(closing)
@@ -162,62 +165,42 @@ func (r *Reporter) run() {
 			case <-timer.C:
 			case <-r.doorbell:
 			}
+		case queued != nil:
+			r.sendQueued(queued)
 		default:
-			r.step()
+			r.sendPeriodic()
 		}
 	}
 }
 
-// next returns how long there is nothing to do, and the closing context once there is one.
-func (r *Reporter) next() (time.Duration, context.Context) {
+// next returns the reported ping to send, nil for a periodic one, and how long there is nothing to do until then; and the
+// closing context once there is one.
+func (r *Reporter) next() (queued *Ping, wait time.Duration, closing context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.queue.fresh {
+	if r.fresh {
 		r.pacer.retryNow()
 	}
-	if len(r.queue.items) > 0 {
-		return time.Until(r.pacer.nextQueued()), r.closing
+	if len(r.queue) > 0 {
+		return r.queue[0], time.Until(r.pacer.nextQueued()), r.closing
 	}
-	return time.Until(r.pacer.nextPeriodic()), r.closing
+	return nil, time.Until(r.pacer.nextPeriodic()), r.closing
 }
 
-func (r *Reporter) step() {
-	if it := r.head(); it != nil {
-		r.sendQueued(it)
+func (r *Reporter) sendQueued(p *Ping) {
+	outcome := r.try(p)
+	if outcome.again {
+		r.pacer.retryQueue(time.Now(), outcome.retryAfter)
 		return
 	}
-	r.sendPeriodic()
-}
-
-func (r *Reporter) head() *item {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue.items) == 0 {
-		return nil
-	}
-	return r.queue.items[0]
-}
-
-// remove takes a ping from the queue and reports whether it was there: not when something newer has replaced it.
-func (r *Reporter) remove(it *item) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	held := r.queue.holds(it)
-	r.queue.remove(it)
-	return held
-}
-
-func (r *Reporter) sendQueued(it *item) {
-	result := r.try(it)
-	if result.outcome == failed {
-		r.pacer.retryQueue(time.Now(), result.retryAfter)
-		return
-	}
-	if r.remove(it) && result.outcome == canceled {
-		r.lost(it.Ping)
+	held := r.queue.remove(p) // not when something newer has replaced it
+	r.mu.Unlock()
+	if held && outcome.canceled {
+		r.lost(p)
 	}
 	r.pacer.retryNow()
-	if it.Kind == Success || it.Kind == Fail {
+	if p.Kind == Success || p.Kind == Fail {
 		r.pacer.startInterval(time.Now())
 	}
 }
@@ -235,61 +218,47 @@ func (r *Reporter) sendPeriodic() {
 	if !ok {
 		return
 	}
-	if result := r.try(&item{p}); result.outcome == failed {
-		r.pacer.retryPeriodic(time.Now(), result.retryAfter)
+	if outcome := r.try(&p); outcome.again {
+		r.pacer.retryPeriodic(time.Now(), outcome.retryAfter)
 	}
 }
 
-type outcome int
-
-const (
-	settled  outcome = iota // accepted, or refused for good
-	failed                  // worth another try
-	canceled                // given up for something newer
-)
-
+// result is what became of a try. The zero value: accepted, or refused for good.
 type result struct {
-	outcome    outcome
-	retryAfter time.Duration
+	again      bool          // it failed, and is worth another try
+	retryAfter time.Duration // not before that
+	canceled   bool          // something newer counts, or the time is up
 }
 
-// try sends a ping such that Report and Close can end it.
-func (r *Reporter) try(it *item) result {
+// try sends a ping such that Report and Close can cancel it.
+func (r *Reporter) try(p *Ping) result {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if !r.takeOff(it, cancel) {
-		return result{outcome: failed} // nothing was sent; if it is a reported ping, flush will
-	}
-	defer r.land()
-	r.pacer.tried(time.Now())
-	return r.send(ctx, it.Ping)
-}
-
-func (r *Reporter) takeOff(it *item, giveUp context.CancelFunc) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.closing != nil {
-		return false
+		r.mu.Unlock()
+		return result{again: true} // if it is a reported ping, flush will send it
 	}
-	r.flying, r.giveUp, r.doomed = it, giveUp, false
-	r.queue.fresh = false
-	return true
-}
+	r.sending, r.cancel, r.fresh = p, cancel, false
+	r.mu.Unlock()
 
-func (r *Reporter) land() {
+	r.pacer.tried(time.Now())
+	outcome := r.send(ctx, p)
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.flying, r.giveUp = nil, nil
+	r.sending, r.cancel = nil, nil
+	return outcome
 }
 
 // send sends a ping and logs what became of it.
-func (r *Reporter) send(ctx context.Context, p Ping) result {
+func (r *Reporter) send(ctx context.Context, p *Ping) result {
 	log := r.log.WithField("ping", p.String())
 	if r.pinger == nil {
 		log.Debug("Health ping not sent: no healthcheck ID is set")
 		return result{}
 	}
-	err := r.pinger.Ping(ctx, p)
+	err := r.pinger.Ping(ctx, *p)
 	switch {
 	case err == nil:
 		log.Debug("Health ping accepted")
@@ -300,65 +269,53 @@ func (r *Reporter) send(ctx context.Context, p Ping) result {
 		return result{}
 	case ctx.Err() != nil:
 		log.Debug("Health ping given up: something newer counts")
-		return result{outcome: canceled}
+		return result{canceled: true}
 	}
 	trouble := &Error{}
 	if !errors.As(err, &trouble) {
 		trouble = &Error{message: err.Error(), cause: err.Error()}
 	}
+	level := logrus.WarnLevel
 	if r.warned[trouble.cause] {
-		log.Debugf("Health ping not accepted: %v", trouble)
-	} else {
-		r.warned[trouble.cause] = true
-		log.Warnf("Health ping not accepted: %v", trouble)
+		level = logrus.DebugLevel
 	}
-	if trouble.Class == Configuration {
-		return result{}
-	}
-	return result{outcome: failed, retryAfter: trouble.RetryAfter}
+	r.warned[trouble.cause] = true
+	log.Logf(level, "Health ping not accepted: %s", hint.Line(trouble))
+	return result{again: trouble.Class == Transient, retryAfter: trouble.RetryAfter}
 }
 
 // flush gives each waiting ping its share of the time that is left.
 func (r *Reporter) flush(ctx context.Context) {
 	r.mu.Lock()
-	waiting := r.queue.items
+	waiting := r.queue
 	r.mu.Unlock()
 	deadline, _ := ctx.Deadline()
-	for i, it := range waiting {
+	for i, p := range waiting {
 		share := time.Until(deadline) / time.Duration(len(waiting)-i)
-		if !r.sendLast(ctx, it.Ping, share) {
-			r.lost(it.Ping)
+		if !r.sendLast(ctx, p, share) {
+			r.lost(p)
 		}
 	}
 }
 
-func (r *Reporter) lost(p Ping) {
+func (r *Reporter) lost(p *Ping) {
 	r.log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
 }
 
-// sendLast tries a ping a few times within budget and reports whether it was settled.
-func (r *Reporter) sendLast(ctx context.Context, p Ping, budget time.Duration) bool {
+// sendLast tries a ping a few times within budget and reports whether it was accepted, or refused for good.
+func (r *Reporter) sendLast(ctx context.Context, p *Ping, budget time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	for try := range closeTries {
-		if try > 0 && !pause(ctx, backoff(time.Second/2, try-1, time.Second)) {
+	wait := backoff.Backoff{First: time.Second / 2, Max: time.Second}
+	for try := 1; ; try++ {
+		outcome := r.send(ctx, p)
+		if !outcome.again || try == closeTries {
+			return !outcome.again && !outcome.canceled
+		}
+		select {
+		case <-time.After(jitter(wait.Next())):
+		case <-ctx.Done():
 			return false
 		}
-		if r.send(ctx, p).outcome == settled {
-			return true
-		}
-	}
-	return false
-}
-
-// pause waits for d and reports whether it could: not when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

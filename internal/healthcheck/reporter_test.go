@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/healthcheck"
+	"github.com/kubevali/kubevali/internal/secret"
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 )
@@ -668,7 +669,7 @@ func TestNoLogShowsTheID(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newServer()
-					c := newClient(t, healthcheck.ClientOptions{BaseURL: "https://hc.example.com/ping", ID: id, Transport: transport})
+					c := newClient(t, healthcheck.ClientOptions{BaseURL: "https://hc.example.com/ping", ID: secret.Text(id), Transport: transport})
 					s.set(c.Ping)
 					r, hook := start(t, healthcheck.ReporterOptions{Pinger: s, Current: current(success)})
 					r.Report(fail)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/health"
 )
 
 // These tests put a listener of their own into a Server, so that its timeouts run on a bubble's clock.
@@ -54,8 +56,7 @@ func TestSlowAndIdleClientsAreCutOff(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				served := make(chan error, 1)
 				go func() {
-					s := &Server{listener: newLimitListener(l, 1)}
-					served <- s.Serve(ctx, func() Status { return Status{State: "healthy", Live: true} })
+					served <- (&Server{l}).Serve(ctx, snapshot)
 				}()
 				began := time.Now()
 				conn := l.dial()
@@ -76,42 +77,34 @@ func TestSlowAndIdleClientsAreCutOff(t *testing.T) {
 func TestFurtherConnectionsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
-		limited := newLimitListener(l, 2)
-		accepted := make(chan net.Conn, 3)
-		go func() {
-			for {
-				conn, err := limited.Accept()
-				if err != nil {
-					close(accepted)
-					return
-				}
-				accepted <- conn
-			}
-		}()
-		first := l.dial()
-		second := l.dial()
-		defer first.Close()
-		defer second.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- (&Server{l}).Serve(ctx, snapshot) }()
+		var open []net.Conn
+		for range maxConnections + 1 { // the last one is accepted and not served
+			open = append(open, l.dial())
+		}
 		dialed := make(chan net.Conn, 1)
 		go func() { dialed <- l.dial() }()
 		synctest.Wait()
-		if len(accepted) != 2 || len(dialed) != 0 {
-			t.Fatalf("%d accepted with a limit of 2", len(accepted))
+		if len(dialed) != 0 {
+			t.Fatalf("accepted beyond %d connections", maxConnections)
 		}
-		one := <-accepted
-		one.Close()
-		one.Close() // frees one slot, not two
-		third := <-dialed
-		defer third.Close()
+		open[0].Close()
 		synctest.Wait()
-		if len(accepted) != 2 {
-			t.Fatalf("%d accepted after one was closed", len(accepted))
+		if len(dialed) != 1 {
+			t.Fatal("not accepted after one was closed")
 		}
-		if err := limited.Close(); err != nil { // while Accept waits for a slot
+		cancel()
+		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		_ = limited.Close()
-		for range accepted {
+		for _, conn := range append(open, <-dialed) {
+			if _, err := conn.Read(make([]byte, 1)); err == nil {
+				t.Error("a connection is still open")
+			}
 		}
 	})
 }
+
+func snapshot() health.Snapshot { return health.Snapshot{State: health.Healthy} }

@@ -1,7 +1,7 @@
 // Package monitor serves the pod's HTTP probes and asks them.
 //
-// Server answers /livez, /readyz and /healthz from a Status that its owner gives it; what makes a node live or ready is
-// decided there. Probe is the other side, for images without a shell. The server is reachable by everybody in the
+// Server answers /livez, /readyz and /healthz from the health.Snapshot that its owner gives it; what makes a node live or
+// ready is decided there. Probe is the other side, for images without a shell. The server is reachable by everybody in the
 // cluster's network: it takes no input but a path, and what a client can make it spend is bounded.
 package monitor
 
@@ -13,6 +13,9 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/health"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
@@ -34,17 +37,20 @@ type Server struct {
 }
 
 // Listen binds addr, which is ":port" or "host:port", at once, so that a port in use is known before the node starts. Its
-// errors say what to change in monitor.listen. The owner calls Serve or Close.
+// errors wrap the system's and have a hint. The owner calls Serve or Close.
 func Listen(addr string) (*Server, error) {
 	if addr == "" {
-		return nil, errors.New("monitor.listen: no address to listen on")
+		return nil, hint.New("no address to listen on", addressForm)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("monitor.listen: cannot listen on %q: %w (%s)", addr, cause(err), advice(err))
+		return nil, hint.With(fmt.Errorf("cannot listen on %q: %w", addr, cause(err)), advice(err))
 	}
-	return &Server{listener: newLimitListener(l, maxConnections)}, nil
+	return &Server{l}, nil
 }
+
+// addressForm says what Listen and Probe take.
+const addressForm = `expected ":port" or "host:port", such as ":49944"`
 
 // cause drops what the message has said already.
 func cause(err error) error {
@@ -58,14 +64,13 @@ func cause(err error) error {
 func advice(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "pods on the host network share its ports: give each one of its own, such as ':{{ add 49944 .Index }}'; " +
-			`"" switches the probes off`
+		return "pods on the host network share its ports: give each one of its own"
 	case errors.Is(err, syscall.EACCES):
 		return "ports below 1024 need a privilege: take a higher one"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return `this host does not have that address: use ":port" to listen on all it has`
 	}
-	return `expected ":port" or "host:port", such as ":49944"`
+	return addressForm
 }
 
 // Addr is the address that was bound, with its real port where port 0 was asked for.
@@ -75,22 +80,31 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 func (s *Server) Close() error { return s.listener.Close() }
 
 // Serve answers probes until ctx is done, then lets answers on their way finish, for a second at most. It returns when all
-// is closed; nil, unless the listener broke. source is called once per request and from many goroutines; it must be quick.
-func (s *Server) Serve(ctx context.Context, source func() Status) error {
+// is closed; nil, unless the listener broke. current is called once per request and from many goroutines; it must be quick.
+func (s *Server) Serve(ctx context.Context, current func() health.Snapshot) error {
+	open := make(chan struct{}, maxConnections)
 	server := &http.Server{
-		Handler:           newHandler(source),
+		Handler:           newHandler(current),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open <- struct{}{} // accepts no more until there is room: further ones wait in the kernel's queue
+			case http.StateClosed:
+				<-open
+			}
+		},
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.listener) }()
 	select {
 	case err := <-served:
 		_ = server.Close()
-		return fmt.Errorf("monitor: %w", err)
+		return fmt.Errorf("serving probes: %w", err)
 	case <-ctx.Done():
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 // Kind is a probe: Live or Ready.
@@ -64,18 +66,17 @@ func Probe(ctx context.Context, addr string, kind Kind) (string, error) {
 	case http.StatusServiceUnavailable:
 		return line, errors.New(line)
 	}
-	return line, fmt.Errorf("%s answered %d %q: is this kubevali's address? It is set in monitor.listen",
-		target, resp.StatusCode, line)
+	return line, hint.With(fmt.Errorf("%s answered %d %q", target, resp.StatusCode, line), "is this kubevali's address?")
 }
 
 // reachable turns an address to listen on into one to connect to.
 func reachable(addr string) (string, error) {
 	if addr == "" {
-		return "", errors.New("monitor.listen is empty: the probes are switched off, there is nothing to ask")
+		return "", errors.New("no address to ask: the probes are switched off")
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("monitor.listen: %w: expected \":port\" or \"host:port\"", err)
+		return "", hint.With(err, addressForm)
 	}
 	switch ip := net.ParseIP(host); {
 	case host == "" || ip.Equal(net.IPv4zero): // without a host the server listens on both, IPv4 and IPv6
@@ -89,7 +90,7 @@ func reachable(addr string) (string, error) {
 func unanswered(target string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing listens on %s: kubevali is not running here, or its monitor.listen is another address", target)
+		return hint.With(fmt.Errorf("nothing listens on %s", target), "kubevali is not running here, or listens on another address")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s in time", target)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -19,17 +20,14 @@ const (
 	// more on a busy log and miss writers on other machines.
 	minPause = 10 * time.Millisecond
 	maxPause = 100 * time.Millisecond
-	// linger is how long a file that has lost its name must be silent before it is given up: until then whoever
+	// keepOpen is how long a file that has lost its name must be silent before it is given up: until then whoever
 	// wrote it may not have noticed yet.
-	linger = 5 * time.Second
+	keepOpen = 5 * time.Second
 	// maxFiles is how many generations of a log are read at a time; of more, the oldest are given up.
 	maxFiles = 8
 	// stopTimeout is how long to wait for a file system that does not answer.
 	stopTimeout = 2 * time.Second
-	// aloneTime is how long the library is left out after it has failed.
-	aloneTime = time.Minute
-	// bufSize is how much is read at a time. More than that is not left to the library, which holds a line in memory
-	// however long it is.
+	// bufSize is how much is read at a time.
 	bufSize = 64 << 10
 )
 
@@ -45,23 +43,26 @@ const (
 // goes in between is not seen.
 type Follower struct {
 	path string
-	out  *joiner
+	w    io.Writer
 	log  logrus.FieldLogger
-	// files are the open generations of the log, oldest first. The last one had the name when last looked.
+	cut  atomic.Bool // no write may begin any more
+
+	// files are the open generations of the log, oldest first. The last one has the name path, while named is set.
 	files []*logFile
+	named bool
 	// left is where the file was left that is not open any more, in case it gets its name back.
 	left position
-	// trouble is the error that was logged last.
-	trouble string
-	// alone is until when the library is left out, because it failed.
-	alone time.Time
-	buf   []byte
+	// unfinished is the file that was written last, without a newline at the end; nil for none.
+	unfinished *logFile
+	// lastError is the error that was logged last.
+	lastError string
+	buf     []byte
 }
 
 // NewFollower returns a Follower of the file at path, and takes note of how much of it exists. What Run finds it
 // writes to w, whose errors are ignored; w must not block for long.
 func NewFollower(path string, w io.Writer, log logrus.FieldLogger) *Follower {
-	f := &Follower{path: path, out: &joiner{w: w}, log: log.WithField("file", path), buf: make([]byte, bufSize)}
+	f := &Follower{path: path, w: w, log: log.WithField("file", path), buf: make([]byte, bufSize)}
 	if info, err := os.Stat(path); err == nil {
 		f.left = position{info: info, offset: info.Size()}
 	}
@@ -74,7 +75,6 @@ func (f *Follower) Run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer f.closeAll()
 		f.follow(ctx)
 	}()
 	select {
@@ -87,7 +87,7 @@ func (f *Follower) Run(ctx context.Context) {
 	case <-time.After(stopTimeout):
 		f.log.Warn("the last lines of the log file are not watched: its file system does not answer")
 	}
-	f.out.cut()
+	f.cut.Store(true)
 }
 
 func (f *Follower) follow(ctx context.Context) {
@@ -104,43 +104,84 @@ func (f *Follower) follow(ctx context.Context) {
 		}
 	}
 	f.look()
+	for _, file := range f.files {
+		file.Close()
+	}
 }
 
 // look reads what is new, and reports whether anything was.
-func (f *Follower) look() bool {
-	f.discover()
+func (f *Follower) look() (grew bool) {
+	f.complain(f.discover())
 	// Sizes are taken from the newest file to the oldest, and read the other way round: when a new file has lines,
 	// its writer has left the old one, so that the old one's last line is complete before the new one's first.
 	for _, file := range slices.Backward(f.files) {
 		file.measure()
 	}
 	now := time.Now()
-	grew := false
 	for _, file := range f.files {
 		if file.changed && f.read(file) {
 			file.active = now
 			grew = true
 		}
 	}
-	for len(f.files) > maxFiles || len(f.files) > 0 && f.files[0].silent(now) {
-		f.giveUp(f.files[0])
+	for len(f.files) > maxFiles || len(f.files) > 0 && f.abandoned(f.files[0], now) {
+		f.left = f.files[0].position
+		f.endLine(f.files[0])
+		f.files[0].Close()
 		f.files = f.files[1:]
 	}
 	return grew
 }
 
-// discover finds out which file has the name.
-func (f *Follower) discover() {
-	err := f.adopt()
-	missing := errors.Is(err, fs.ErrNotExist)
-	if missing {
+// discover makes the file that has the name the last of files.
+func (f *Follower) discover() error {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			f.unname()
+		}
+		return err
+	}
+	at := slices.IndexFunc(f.files, func(file *logFile) bool { return os.SameFile(file.info, info) })
+	if at < 0 || at < len(f.files)-1 {
 		f.unname()
 	}
+	var file *logFile
+	if at >= 0 { // mostly the last one; otherwise it was renamed back
+		file = f.files[at]
+		f.files = slices.Delete(f.files, at, at+1)
+	} else {
+		if file, err = openLog(f.path, f.left); err != nil {
+			return err
+		}
+		f.log.WithField("offset", file.offset).Debug("following the log file")
+	}
+	f.files, f.named = append(f.files, file), true
+	return nil
+}
+
+// unname notes that none of files has the name any more.
+func (f *Follower) unname() {
+	if f.named {
+		f.named = false
+		f.files[len(f.files)-1].active = time.Now()
+	}
+}
+
+// abandoned reports whether file has neither name nor writer any more.
+func (f *Follower) abandoned(file *logFile, now time.Time) bool {
+	named := f.named && file == f.files[len(f.files)-1]
+	return !named && now.Sub(file.active) > keepOpen
+}
+
+// complain logs that the file cannot be found or opened, once as long as it is for the same reason.
+func (f *Follower) complain(err error) {
+	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err == nil:
-		f.trouble = ""
+		f.lastError = ""
 		return
-	case err.Error() == f.trouble:
+	case err.Error() == f.lastError:
 		return
 	case missing && len(f.files) > 0: // in the middle of a rotation, most likely
 		return
@@ -149,60 +190,11 @@ func (f *Follower) discover() {
 	default:
 		f.log.WithError(err).Warn("the log file cannot be read; it is followed as soon as it can")
 	}
-	f.trouble = err.Error()
-}
-
-// adopt makes the file that has the name the last of files.
-func (f *Follower) adopt() error {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(f.files, func(file *logFile) bool { return os.SameFile(file.info, info) })
-	if at >= 0 && at == len(f.files)-1 {
-		f.files[at].named = true
-		return nil
-	}
-	f.unname()
-	if at >= 0 { // renamed back
-		file := f.files[at]
-		file.named = true
-		f.files = append(slices.Delete(f.files, at, at+1), file)
-		return nil
-	}
-	file, err := openLog(f.path, f.left)
-	if err != nil {
-		return err
-	}
-	f.log.WithField("offset", file.offset).Debug("following the log file")
-	f.files = append(f.files, file)
-	return nil
-}
-
-// unname notes that no open file has the name any more.
-func (f *Follower) unname() {
-	for _, file := range f.files {
-		if file.named {
-			file.named, file.active = false, time.Now()
-		}
-	}
-}
-
-func (f *Follower) giveUp(file *logFile) {
-	f.left = file.position
-	f.out.end(file)
-	file.Close()
-}
-
-func (f *Follower) closeAll() {
-	for _, file := range f.files {
-		file.Close()
-	}
+	f.lastError = err.Error()
 }
 
 // read feeds what file has got up to the size it was measured, and reports whether that was anything.
-func (f *Follower) read(file *logFile) bool {
-	grew := false
+func (f *Follower) read(file *logFile) (grew bool) {
 	for {
 		if file.limit < file.offset {
 			f.restart(file)
@@ -210,7 +202,7 @@ func (f *Follower) read(file *logFile) bool {
 		if file.offset == 0 {
 			file.skipHole()
 		}
-		chunk, err := f.fetch(file)
+		chunk, err := file.fetch(f.buf)
 		if err != nil {
 			f.log.WithError(err).Debug("reading the log file")
 			return grew
@@ -220,9 +212,10 @@ func (f *Follower) read(file *logFile) bool {
 		case !same:
 			f.restart(file)
 			continue
-		case len(fresh) == 0 || f.out.write(file, fresh) != nil:
+		case len(fresh) == 0 || f.cut.Load():
 			return grew
 		}
+		f.write(file, fresh)
 		grew = true
 		file.advance(fresh)
 		if file.offset >= file.limit {
@@ -234,29 +227,27 @@ func (f *Follower) read(file *logFile) bool {
 // restart begins at the beginning of a file that has been truncated.
 func (f *Follower) restart(file *logFile) {
 	f.log.Debug("the log file has been truncated")
-	f.out.end(file)
+	f.endLine(file)
 	file.measure()
 	file.rewind()
 }
 
-// fetch returns what follows the delivered part of file, preceded by the remembered end of that part: reading both at
-// once is what makes sure that they belong together. It is valid until the next call.
-func (f *Follower) fetch(file *logFile) ([]byte, error) {
-	from := file.offset - int64(len(file.last))
-	n := min(max(file.limit-from, 0), bufSize)
-	if n > int64(len(file.last)) && file.limit-from <= bufSize && time.Now().After(f.alone) {
-		got, err := readLines(f.buf[:0], file.procPath(), from, int(n))
-		if err == nil {
-			return got, nil
-		}
-		if !errors.Is(err, errShort) { // which a truncation explains
-			f.alone = time.Now().Add(aloneTime)
-			f.log.WithError(err).Debug("the log file is read without the tail library for a while")
-		}
+// write hands on p, which comes from file and is not empty.
+func (f *Follower) write(file *logFile, p []byte) {
+	if f.unfinished != file {
+		f.endLine(f.unfinished)
 	}
-	got, err := file.ReadAt(f.buf[:n], from)
-	if err == io.EOF {
-		err = nil
+	f.w.Write(p)
+	f.unfinished = nil
+	if p[len(p)-1] != '\n' {
+		f.unfinished = file
 	}
-	return f.buf[:got], err
+}
+
+// endLine finishes the line that file left unfinished, if it did.
+func (f *Follower) endLine(file *logFile) {
+	if file != nil && file == f.unfinished && !f.cut.Load() {
+		f.w.Write([]byte{'\n'})
+		f.unfinished = nil
+	}
 }

@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/hpcloud/tail"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +29,6 @@ type position struct {
 type logFile struct {
 	*os.File
 	position
-	named  bool      // path named it when last looked
 	active time.Time // when it grew last, or lost its name
 
 	// As measured last.
@@ -54,7 +53,7 @@ func openLog(path string, left position) (*logFile, error) {
 		f.Close()
 		return nil, err
 	}
-	file := &logFile{File: f, position: position{info: info}, named: true, active: time.Now()}
+	file := &logFile{File: f, position: position{info: info}, active: time.Now()}
 	if left.info == nil || !os.SameFile(left.info, info) {
 		return file, nil
 	}
@@ -98,51 +97,52 @@ func (l *logFile) skipHole() {
 	}
 }
 
-// silent reports whether the file has neither name nor writer any more.
-func (l *logFile) silent(now time.Time) bool {
-	return !l.named && now.Sub(l.active) > linger
-}
-
-// procPath returns a name of the open file that follows it through renaming and deletion.
-func (l *logFile) procPath() string {
-	return fmt.Sprintf("/proc/self/fd/%d", l.Fd())
-}
-
-// A joiner writes what comes from several files to one writer, and keeps their lines apart. All but cut is for one
-// goroutine.
-type joiner struct {
-	w      io.Writer
-	from   *logFile // whose line is unfinished, nil for none
-	closed atomic.Bool
-}
-
-var errCut = errors.New("nothing is written any more")
-
-// write writes p, which comes from file and is not empty. Its only error is errCut.
-func (j *joiner) write(file *logFile, p []byte) error {
-	if j.from != file {
-		j.end(j.from)
+// fetch returns what follows the delivered part of the file, preceded by the remembered end of that part: reading both
+// at once is what makes sure that they belong together. It may use buf.
+func (l *logFile) fetch(buf []byte) ([]byte, error) {
+	from := l.offset - int64(len(l.last))
+	n := max(l.limit-from, 0)
+	if n > int64(len(l.last)) && n <= int64(len(buf)) { // more may be one endless line, which tail would hold in memory
+		if got, err := l.readLines(buf[:0], from, int(n)); err == nil {
+			return got, nil
+		}
 	}
-	if j.closed.Load() {
-		return errCut
+	got, err := l.ReadAt(buf[:min(n, int64(len(buf)))], from)
+	if err == io.EOF {
+		err = nil
 	}
-	j.w.Write(p)
-	j.from = nil
-	if p[len(p)-1] != '\n' {
-		j.from = file
-	}
-	return nil
+	return buf[:got], err
 }
 
-// end finishes the line that file left unfinished, if it did.
-func (j *joiner) end(file *logFile) {
-	if file != nil && file == j.from && !j.closed.Load() {
-		j.w.Write([]byte{'\n'})
-		j.from = nil
+// readLines appends to buf the n bytes that begin at offset from, as github.com/hpcloud/tail reads them.
+//
+// The library does not tell a line that has ended from one that has not yet. Its place does: as long as the line's end is
+// short of what the file is known to contain, there is a newline.
+func (l *logFile) readLines(buf []byte, from int64, n int) ([]byte, error) {
+	t, err := tail.TailFile(fmt.Sprintf("/proc/self/fd/%d", l.Fd()), tail.Config{ // follows renaming and deletion
+		Location:  &tail.SeekInfo{Offset: from, Whence: io.SeekStart},
+		MustExist: true,                  // opens here and now; otherwise a watcher would wait for the file
+		Logger:    tail.DiscardingLogger, // only its Printf is used
+	})
+	if err != nil {
+		return buf, err
 	}
-}
-
-// cut makes sure that no more writes begin.
-func (j *joiner) cut() {
-	j.closed.Store(true)
+	end := len(buf) + n
+	for line := range t.Lines {
+		if len(buf) == end { // the file has grown meanwhile
+			t.Kill(nil)
+			continue // since the library waits until its line is taken
+		}
+		buf = append(buf, line.Text[:min(len(line.Text), end-len(buf))]...)
+		if len(buf) < end {
+			buf = append(buf, '\n')
+		}
+	}
+	if err := t.Wait(); err != nil {
+		return buf, err
+	}
+	if len(buf) < end {
+		return buf, io.ErrUnexpectedEOF
+	}
+	return buf, nil
 }

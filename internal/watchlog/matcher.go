@@ -2,6 +2,7 @@ package watchlog
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 )
 
@@ -12,6 +13,8 @@ const (
 	ValueLimit = 256
 	// ExcerptLimit is how many bytes of a line are shown with a failure.
 	ExcerptLimit = 200
+	// CountLimit is how many lines that match the pattern and hold no keyword are counted at least when they come at once.
+	CountLimit = 4
 )
 
 // A Matcher applies [Rules] to one stream of bytes. It is an [io.WriteCloser] whose methods never fail, never block
@@ -22,87 +25,81 @@ const (
 // so that the failure stands until another line matches; several fail keywords make one failure, named after the one
 // that ends first.
 //
+// Evaluating a pattern takes hundreds of times as long as finding a text. So of the lines that come in one Write it sees,
+// from the last one backwards, only as many as it takes to know whether there is a sign of life, what the last values
+// are, and to count CountLimit lines.
+//
 // What a line announces counts for the line itself: as long as something is expected, a line's signs of life wait for
 // its end. Behind a fail keyword nothing is announced.
 //
 // A carriage return does not end a line. Every other byte is ordinary, NUL too.
 type Matcher struct {
-	sink Sink
-	// texts are all texts that are looked for; life, fail, expect and the pattern's literals are parts of it, in this
-	// order.
-	texts, life, fail, expect []finder
-
+	sink     Sink
+	texts    []text
 	expected []string // Rules.Expect
-	awaited  []bool   // which of expect the log has not held yet, as far as known
-	waiting  bool     // there are such
-
-	pattern *pattern // nil without one
+	pattern  *pattern // nil without one
 	// everyLine is set when the pattern has to see all lines, since it has no literals.
 	everyLine bool
-	// keep is how much of an unfinished line is remembered to find what straddles two chunks.
-	keep int
 
-	// What has been found and not been reported yet. latest, a line of the current chunk, still has values.
-	lines  int
-	values map[string]string
-	latest []byte
+	// What has been found and not been reported yet.
+	lines      int
+	values     map[string]string
+	candidates []candidate
 
-	// The unfinished line: its last bytes for keywords, its first bytes for the pattern, and what is known of it.
+	// The unfinished line: what is known of it, its last bytes for texts, and its first bytes for the pattern.
 	open, counted, failed bool
-	carry                 []byte
-	head                  []byte
-
-	next []int  // where each of texts is found next; scratch of wholeLines
+	carry, head           []byte
+	// keep is how long carry must be to find what straddles two chunks.
+	keep int
 	seam []byte // where two chunks meet; scratch of extend
 }
 
+// A candidate is a line that may match the pattern. It has not failed.
+type candidate struct {
+	line    []byte
+	counted bool // as a sign of life, for a keyword
+}
+
+// maxCandidates bounds the memory for candidates.
+const maxCandidates = 256
+
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
-	life, fail, expect := finders(r.Keywords), finders(r.FailKeywords), finders(r.Expect)
-	m := &Matcher{sink: s, texts: slices.Concat(life, fail, expect), expected: r.Expect, awaited: make([]bool, len(expect))}
-	for i := range m.texts {
-		m.keep = max(m.keep, len(m.texts[i].text)-1)
-	}
-	if len(fail) > 0 {
-		m.keep = max(m.keep, ExcerptLimit)
+	m := &Matcher{sink: s, expected: r.Expect}
+	m.texts = slices.Concat(newTexts(life, r.Keywords), newTexts(failure, r.FailKeywords), newTexts(announcement, r.Expect))
+	for _, t := range m.texts {
+		m.keep = max(m.keep, len(t.text)-1)
+		if t.kind == failure {
+			m.keep = max(m.keep, ExcerptLimit)
+		}
 	}
 	if r.Pattern != nil {
 		m.pattern = newPattern(r.Pattern)
-		m.texts = append(m.texts, m.pattern.literals...)
+		m.texts = append(m.texts, newTexts(literal, m.pattern.literals)...)
 		m.everyLine = len(m.pattern.literals) == 0
 	}
-	m.life, m.fail = m.texts[:len(life)], m.texts[len(life):][:len(fail)]
-	m.expect = m.texts[len(life)+len(fail):][:len(expect)]
-	m.next = make([]int, len(m.texts))
 	return m
 }
 
 // Write looks at p and reports what it finds before it returns; it always returns len(p) and nil.
 func (m *Matcher) Write(p []byte) (int, error) {
-	m.await()
+	m.expect()
 	rest := p
 	if m.open {
-		end := bytes.IndexByte(rest, '\n')
-		if end < 0 {
-			m.extend(rest)
-			m.reportUnlessHeld()
-			return len(p), nil
+		piece, after, ended := bytes.Cut(rest, []byte{'\n'})
+		m.extend(piece)
+		if ended {
+			m.endLine()
 		}
-		m.extend(rest[:end])
-		m.endLine()
-		rest = rest[end+1:]
+		rest = after
 	}
-	if end := bytes.LastIndexByte(rest, '\n'); end >= 0 {
-		m.wholeLines(rest[:end+1])
-		rest = rest[end+1:]
-	}
-	if len(rest) > 0 {
-		if m.waiting {
-			m.report()
-		}
-		m.extend(rest)
-	}
+	end := bytes.LastIndexByte(rest, '\n') + 1
+	m.wholeLines(rest[:end])
 	m.reportUnlessHeld()
+	if end < len(rest) {
+		m.extend(rest[end:])
+		m.reportUnlessHeld()
+	}
 	return len(p), nil
 }
 
@@ -116,38 +113,42 @@ func (m *Matcher) Close() error {
 	return nil
 }
 
+// expect asks the sink what the log has still to announce.
+func (m *Matcher) expect() {
+	if len(m.expected) == 0 {
+		return
+	}
+	missing := m.sink.Expect(m.expected)
+	for i := range m.texts {
+		if t := &m.texts[i]; t.kind == announcement {
+			t.seen = !slices.Contains(missing, t.text)
+		}
+	}
+}
+
 // reportUnlessHeld reports, save while the unfinished line may still announce what is expected.
 func (m *Matcher) reportUnlessHeld() {
-	if !m.open || !m.waiting {
+	awaited := func(t text) bool { return t.kind == announcement && !t.seen }
+	if !m.open || !slices.ContainsFunc(m.texts, awaited) {
 		m.report()
 	}
 }
 
 // report tells the sink what has been found since the last report.
 func (m *Matcher) report() {
-	m.collect()
+	m.evaluate()
 	if m.lines > 0 || m.values != nil {
 		m.sink.Match(m.lines, m.values)
 	}
 	m.lines, m.values = 0, nil
 }
 
-// collect takes the values from latest.
-func (m *Matcher) collect() {
-	if m.latest != nil {
-		m.values = m.pattern.values(m.values, m.latest)
-		m.latest = nil
-	}
-}
-
 // wholeLines looks at p, which consists of finished lines only. It jumps from one line with a hit to the next.
 func (m *Matcher) wholeLines(p []byte) {
-	for i := range m.next {
-		m.next[i] = -1
-	}
-	for i, awaited := range m.awaited {
-		if !awaited {
-			m.next[len(m.life)+len(m.fail)+i] = len(p)
+	for i := range m.texts {
+		m.texts[i].next = -1
+		if m.texts[i].seen {
+			m.texts[i].next = len(p)
 		}
 	}
 	for start := 0; start < len(p); {
@@ -169,13 +170,14 @@ func (m *Matcher) wholeLines(p []byte) {
 func (m *Matcher) locate(p []byte, start int) int {
 	hit := len(p)
 	for i := range m.texts {
-		if m.next[i] < start {
-			m.next[i] = len(p)
-			if at := m.texts[i].index(p[start:]); at >= 0 {
-				m.next[i] = start + at
+		t := &m.texts[i]
+		if t.next < start {
+			t.next = len(p)
+			if at := t.index(p[start:]); at >= 0 {
+				t.next = start + at
 			}
 		}
-		hit = min(hit, m.next[i])
+		hit = min(hit, t.next)
 	}
 	return hit
 }
@@ -183,60 +185,57 @@ func (m *Matcher) locate(p []byte, start int) int {
 // line looks at the line of p that ends at end and in which there is something at hit, not before. It begins at start
 // or later.
 func (m *Matcher) line(p []byte, start, hit, end int) {
-	fails := len(m.life) + len(m.fail)
-	life, fail, announced := false, false, false
-	literal := end
-	for i, next := range m.next {
-		switch {
-		case next >= end:
-		case i < len(m.life):
-			life = true
-		case i < fails:
-			fail = true
-		case i < fails+len(m.expect):
-			announced = true
-		default:
-			literal = min(literal, next)
+	var has [kinds]bool
+	for i := range m.texts {
+		if m.texts[i].next < end {
+			has[m.texts[i].kind] = true
 		}
 	}
-	if announced {
-		m.report()
-	}
-	order := fail || announced // rare, and what comes first in the line matters
-	if life && !order {
+	inOrder := has[failure] || has[announcement] // rare, and what comes first in the line matters
+	if has[life] && !inOrder {
 		m.lines++
 	}
-	try := m.pattern != nil && (m.pattern.named || !life) && (m.everyLine || literal < end)
-	if !order && !try {
+	mayMatch := (m.everyLine || has[literal]) && (m.pattern.named > 0 || !has[life])
+	if !inOrder && !mayMatch {
 		return
 	}
 	if bytes.IndexByte(p[start:hit], '\n') >= 0 { // this way round, since mostly hits are in adjacent lines or few
 		start += bytes.LastIndexByte(p[start:hit], '\n') + 1
 	}
-	if order {
+	if inOrder {
+		m.report()
 		m.extend(p[start:end])
 		m.endLine()
 		return
 	}
-	m.evaluate(p[start:end], literal-start, life)
+	m.candidates = append(m.candidates, candidate{p[start:end], has[life]})
+	if len(m.candidates) == maxCandidates {
+		m.evaluate()
+	}
 }
 
-// evaluate applies the pattern to a line that has not failed. In front of literal there is none of the pattern's.
-// counted says that the line has been counted before.
-func (m *Matcher) evaluate(line []byte, literal int, counted bool) {
-	line = bytes.TrimSuffix(line, []byte{'\r'})
-	line = line[:min(len(line), PatternLimit)]
-	if !m.pattern.match(line, min(literal, len(line))) {
+// evaluate applies the pattern to the candidates, of which none are left then.
+func (m *Matcher) evaluate() {
+	if len(m.candidates) == 0 {
 		return
 	}
-	if !counted {
-		m.lines++
+	var values map[string]string
+	matches := 0
+	for _, c := range slices.Backward(m.candidates) {
+		if len(values) == m.pattern.named && (c.counted || matches == CountLimit) {
+			continue
+		}
+		var matched bool
+		if matched, values = m.pattern.match(c.line, values); matched && !c.counted {
+			matches++
+		}
 	}
-	switch {
-	case !m.pattern.named:
-	case m.pattern.steady:
-		m.latest = line
-	default:
-		m.values = m.pattern.values(m.values, line)
+	m.lines += matches
+	if m.values == nil {
+		m.values = values
+	} else {
+		maps.Copy(m.values, values)
 	}
+	clear(m.candidates)
+	m.candidates = m.candidates[:0]
 }

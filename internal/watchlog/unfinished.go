@@ -1,31 +1,32 @@
 package watchlog
 
+import "bytes"
+
 // extend looks at piece, the next bytes of the unfinished line.
 func (m *Matcher) extend(piece []byte) {
 	m.open = true
-	lifeEnd, failEnd, keyword := -1, -1, ""
 	if !m.failed {
 		m.joinSeam(piece)
-		failEnd, keyword = m.first(m.fail, piece)
+		failEnd, keyword := m.first(failure, piece)
 		m.announce(piece, failEnd)
 		if !m.counted {
-			lifeEnd, _ = m.first(m.life, piece)
+			lifeEnd, _ := m.first(life, piece)
+			m.counted = lifeEnd >= 0 && (failEnd < 0 || lifeEnd < failEnd)
+			if m.counted {
+				m.lines++
+			}
 		}
-	}
-	if lifeEnd >= 0 && (failEnd < 0 || lifeEnd < failEnd) {
-		m.counted = true
-		m.lines++
-	}
-	if failEnd >= 0 {
-		m.failed = true
-		m.report()
-		m.sink.Fail(keyword, m.excerpt(piece, failEnd))
+		if failEnd >= 0 {
+			m.failed = true
+			m.report()
+			m.sink.Fail(keyword, m.excerpt(piece, failEnd))
+		}
 	}
 	m.remember(piece)
 }
 
-// joinSeam puts the remembered end of the unfinished line and the beginning of piece together, as far as a keyword
-// can reach to both sides.
+// joinSeam puts the remembered end of the unfinished line and the beginning of piece together, as far as a text can
+// reach to both sides.
 func (m *Matcher) joinSeam(piece []byte) {
 	m.seam = append(m.seam[:0], m.carry...)
 	if len(m.carry) > 0 {
@@ -33,29 +34,52 @@ func (m *Matcher) joinSeam(piece []byte) {
 	}
 }
 
-// first returns where in piece the first occurrence of any of fs ends, and which it is; -1 when there is none. Of
-// two that end together it is the earlier of fs.
-func (m *Matcher) first(fs []finder, piece []byte) (end int, keyword string) {
+// end returns where in piece the first occurrence of t ends, -1 when there is none. It may begin before piece.
+func (m *Matcher) end(t *text, piece []byte) int {
+	at := t.index(m.seam)
+	if at >= 0 {
+		return at - len(m.carry) + len(t.text)
+	}
+	if at = t.index(piece); at >= 0 {
+		return at + len(t.text)
+	}
+	return -1
+}
+
+// first returns where in piece the first occurrence of any text of a kind ends, and which it is; -1 when there is none.
+// Of two that end together it is the earlier in the rules.
+func (m *Matcher) first(k kind, piece []byte) (end int, found string) {
 	end = -1
-	for i := range fs {
-		f := &fs[i]
-		at := f.index(m.seam)
-		if at >= 0 {
-			at -= len(m.carry)
-		} else if at = f.index(piece); at < 0 {
+	for i := range m.texts {
+		t := &m.texts[i]
+		if t.kind != k {
 			continue
 		}
-		if e := at + len(f.text); end < 0 || e < end {
-			end, keyword = e, f.text
+		if e := m.end(t, piece); e >= 0 && (end < 0 || e < end) {
+			end, found = e, t.text
 		}
 	}
-	return end, keyword
+	return end, found
+}
+
+// announce tells the sink what the unfinished line announces with piece, up to where it fails, if it does.
+func (m *Matcher) announce(piece []byte, failEnd int) {
+	for i := range m.texts {
+		t := &m.texts[i]
+		if t.kind != announcement || t.seen {
+			continue
+		}
+		if end := m.end(t, piece); end >= 0 && (failEnd < 0 || end <= failEnd) {
+			m.sink.Seen(t.text)
+			t.seen = true
+		}
+	}
 }
 
 // excerpt returns the beginning of the unfinished line with piece added, or, when the keyword that ends at end is not
 // within that, what leads up to its end.
 func (m *Matcher) excerpt(piece []byte, end int) string {
-	text := append(append([]byte(nil), m.carry...), piece[:min(len(piece), end+ExcerptLimit)]...)
+	text := append(bytes.Clone(m.carry), piece[:min(len(piece), end+ExcerptLimit)]...)
 	end += len(m.carry)
 	if end > ExcerptLimit {
 		text = text[end-ExcerptLimit : end]
@@ -66,24 +90,30 @@ func (m *Matcher) excerpt(piece []byte, end int) string {
 // remember keeps what later pieces of the unfinished line need of this one.
 func (m *Matcher) remember(piece []byte) {
 	m.carry = appendLast(m.carry, piece, m.keep)
-	if m.pattern == nil {
-		return
+	if m.pattern != nil {
+		// One byte more than the pattern sees: it may be the carriage return at the end of the line.
+		m.head = append(m.head, piece[:min(len(piece), PatternLimit+1-len(m.head))]...)
 	}
-	// One byte more than the pattern sees: it may be the carriage return at the end of the line.
-	room := PatternLimit + 1 - len(m.head)
-	m.head = append(m.head, piece[:min(len(piece), room)]...)
 }
 
 // endLine finishes the unfinished line.
 func (m *Matcher) endLine() {
-	if m.pattern != nil && !m.failed && (!m.counted || m.pattern.named) {
-		if literal := m.pattern.literal(m.head); literal >= 0 {
-			m.evaluate(m.head, literal, m.counted)
-			m.collect() // head is about to be overwritten
-		}
+	if m.pattern != nil && !m.failed && (m.pattern.named > 0 || !m.counted) && m.mayMatch(m.head) {
+		m.candidates = append(m.candidates, candidate{m.head, m.counted})
+		m.evaluate() // head is about to be overwritten
 	}
 	m.open, m.counted, m.failed = false, false, false
 	m.carry, m.head = m.carry[:0], m.head[:0]
+}
+
+// mayMatch reports whether line holds what the pattern needs.
+func (m *Matcher) mayMatch(line []byte) bool {
+	for i := range m.texts {
+		if t := &m.texts[i]; t.kind == literal && t.index(line) >= 0 {
+			return true
+		}
+	}
+	return m.everyLine
 }
 
 // appendLast appends p to b and drops all but the last n bytes, without growing b much beyond them.

@@ -1,17 +1,18 @@
-// Package watchlog decides from a node's log whether the node is alive.
+// Package watchlog finds in a node's log what tells how the node is.
 //
-// A [Matcher] finds keywords and a pattern in one stream of bytes, a [Liveness] turns what it finds into a state, a
+// A [Matcher] finds keywords and a pattern in one stream of bytes and tells a [Sink], which knows what follows from it; a
 // [Tail] remembers the last lines, and a [Follower] feeds log files to them. The package neither runs the node nor
 // reports about it.
 //
-// Invariants: what a Matcher finds does not depend on how the stream is cut into chunks; its memory and that of a
-// Follower are bounded however long a line is; no Write waits for anything but a mutex.
+// Invariants: what a Matcher finds does not depend on how the stream is cut into chunks, save how many lines it counts (see
+// CountLimit); its memory and that of a Follower are bounded however long a line is; no Write waits for anything but a
+// mutex.
 //
 // # Following files
 //
-// A Follower decides where and when to read, and github.com/hpcloud/tail reads the lines: each time a file has grown
-// by an ordinary amount, the library is started at a known offset of the descriptor the Follower holds and stopped
-// at the size the file had. Its own mode of following is not used, because no wrapper can make that mode exact:
+// A Follower decides where and when to read, and github.com/hpcloud/tail reads the lines: each time a file has grown by an
+// ordinary amount, the library is started at a known offset of the file that the Follower holds open, and reads to its
+// end. Its own mode of following is not used, because no wrapper can make that mode exact:
 //
 //   - After a rename it opens the new file without having read the old one to its end. What was written between its
 //     last look (every 250 ms) and the rename is lost, and so is a last line without newline.
@@ -24,8 +25,8 @@
 //     nothing of remote writers on a network file system.
 //   - An unfinished line is read again from its start at each change, and held in memory whole.
 //
-// Reading to the end of the file has none of these faults, save the last: whatever is more than an ordinary amount
-// the Follower reads itself. It does the same when the library fails or falls silent while there is something to read.
+// Reading to the end of the file has none of these faults, save the last: more than an ordinary amount the Follower reads
+// itself, and so it does when the library cannot.
 package watchlog
 
 import "regexp"
@@ -37,7 +38,7 @@ import "regexp"
 // contain a newline, never match.
 //
 // Expect holds plain texts too, such as the peer ID that a node announces when it starts. Each must have been part of a
-// line, on any stream or in any file, since the node was started, before a sign of life counts; see [Liveness.Match].
+// line, on any stream or in any file, since the node was started, before a sign of life counts.
 //
 // Pattern sees the line without its newline and without one carriage return before it, and of that no more than
 // [PatternLimit] bytes. Its named groups are the values that are reported. Nil matches nothing.

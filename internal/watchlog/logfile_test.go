@@ -2,12 +2,11 @@ package watchlog
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
-
-	"github.com/hpcloud/tail"
 )
 
 func TestReadLines(t *testing.T) {
@@ -15,6 +14,11 @@ func TestReadLines(t *testing.T) {
 	if err := os.WriteFile(path, []byte("one\n\ntwo\r\nhalf"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	file, err := openLog(path, position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	for _, c := range []struct {
 		name string
 		from int64
@@ -28,11 +32,11 @@ func TestReadLines(t *testing.T) {
 		{"empty line", 4, 1, "\n", nil},
 		{"from the middle of a line", 2, 5, "e\n\ntw", nil},
 		{"all", 0, 14, "one\n\ntwo\r\nhalf", nil},
-		{"more than there is", 5, 20, "", errShort},
-		{"beyond the end", 99, 1, "", errShort},
+		{"more than there is", 5, 20, "", io.ErrUnexpectedEOF},
+		{"beyond the end", 99, 1, "", io.ErrUnexpectedEOF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := readLines([]byte("kept "), path, c.from, c.n)
+			got, err := file.readLines([]byte("kept "), c.from, c.n)
 			if !errors.Is(err, c.err) {
 				t.Errorf("%v, want %v", err, c.err)
 			}
@@ -40,9 +44,6 @@ func TestReadLines(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
-	}
-	if _, err := readLines(nil, path+".absent", 0, 1); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("absent file: %v", err)
 	}
 }
 
@@ -56,23 +57,8 @@ func TestReadLinesOfPipe(t *testing.T) {
 		defer r.Close()
 		defer w.Close()
 		pipe := &logFile{File: r}
-		if got, err := readLines(nil, pipe.procPath(), 0, 1); err == nil {
+		if got, err := pipe.readLines(nil, 0, 1); err == nil {
 			t.Errorf("%q", got)
 		}
-	})
-}
-
-// When the library hangs in a read, stopping it takes a while and no more, and what it comes up with later is taken
-// from it.
-func TestStopTailThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hung := &tail.Tail{Lines: make(chan *tail.Line)}
-		if err := stopTail(hung); !errors.Is(err, errStuck) {
-			t.Errorf("%v, want %v", err, errStuck)
-		}
-		for range 3 {
-			hung.Lines <- tail.NewLine("late")
-		}
-		close(hung.Lines)
 	})
 }

@@ -1,9 +1,12 @@
 package watchlog_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/watchlog"
 )
 
@@ -31,20 +34,20 @@ func TestAnotherIdentity(t *testing.T) {
 		{"a failure does not heal", []string{"16Uiu2me enode://me\nbad luck\n"}, "starting unhealthy", `fail keyword "bad"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := watchlog.NewLiveness(watchlog.Thresholds{NeedsMatch: true})
-			l.Started(1)
+			m, l := newLog()
+			m.Started(1)
 			streams := []*watchlog.Matcher{watchlog.NewMatcher(rules, l), watchlog.NewMatcher(rules, l)}
 			for i, chunk := range c.log {
 				streams[i%2].Write([]byte(chunk))
 			}
-			now := l.Snapshot()
+			now := m.Snapshot()
 			if !strings.Contains(now.Reason, c.reason) {
 				t.Errorf("%q, want %q in it", now.Reason, c.reason)
 			}
-			if got := states(collect(l)); got != c.want {
+			if got := states(m); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
-			if now.State != watchlog.Healthy && (now.Matches != 0 || !now.LastMatch.IsZero()) {
+			if now.State != health.Healthy && (now.Matches != 0 || !now.LastMatch.IsZero()) {
 				t.Errorf("%d signs of life counted", now.Matches)
 			}
 		})
@@ -54,18 +57,62 @@ func TestAnotherIdentity(t *testing.T) {
 // Each run of the node must announce itself anew, to whoever has followed the log all the time too.
 func TestAnnouncementsOfEachRun(t *testing.T) {
 	rules := watchlog.Rules{Keywords: []string{"block"}, Expect: []string{"16Uiu2me"}}
-	l := watchlog.NewLiveness(watchlog.Thresholds{NeedsMatch: true})
-	m := watchlog.NewMatcher(rules, l)
+	m, l := newLog()
+	matcher := watchlog.NewMatcher(rules, l)
 	for i, run := range []struct{ log, want string }{
 		{"16Uiu2me\nblock 1\n", "starting healthy exited"},
 		{"16Uiu2you\nblock 2\n", "starting unhealthy exited"},
 		{"16Uiu2me\nblock 3\n", "starting healthy exited"},
 	} {
-		l.Started(1)
-		m.Write([]byte(run.log))
-		l.Exited("crash")
-		if got := states(collect(l)); got != run.want {
+		m.Started(1)
+		matcher.Write([]byte(run.log))
+		m.Exited("crash")
+		if got := states(m); got != run.want {
 			t.Errorf("run %d: %q, want %q", i, got, run.want)
 		}
 	}
+}
+
+// Whatever happens within one chunk, a failure in it is reported.
+func TestFailureIsNotLost(t *testing.T) {
+	m, l := newLog()
+	m.Started(1)
+	matcher := watchlog.NewMatcher(watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}}, l)
+	matcher.Write([]byte("ok\nok\nbad luck\nok\n"))
+	if now := m.Snapshot(); now.State != health.Healthy || now.Matches != 3 {
+		t.Errorf("%+v", now)
+	}
+	changes := changes(m)
+	var got []health.State
+	for _, c := range changes {
+		got = append(got, c.State)
+	}
+	if want := []health.State{health.Starting, health.Healthy, health.Unhealthy, health.Healthy}; !slices.Equal(got, want) {
+		t.Fatal(got)
+	}
+	if got := changes[2].Reason; got != `fail keyword "bad": bad luck` {
+		t.Error(got)
+	}
+}
+
+// newLog returns a machine and its source, which is what a Matcher tells in practice.
+func newLog() (*health.Machine, *health.Log) {
+	m := health.New()
+	return m, m.AddLog("logs", health.Thresholds{NeedsMatch: true})
+}
+
+// changes returns the changes of the state since it was asked last.
+func changes(m *health.Machine) (all []health.Snapshot) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	m.Run(ctx, func(s health.Snapshot) { all = append(all, s) })
+	return all
+}
+
+func states(m *health.Machine) string {
+	var names []string
+	for _, c := range changes(m) {
+		names = append(names, string(c.State))
+	}
+	return strings.Join(names, " ")
 }

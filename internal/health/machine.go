@@ -1,0 +1,262 @@
+package health
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A source is one view of the node. Its methods are called while the machine is locked; see [Machine.enter] for how it
+// gets news.
+type source interface {
+	// start forgets what was known of an earlier run of the node.
+	start(at time.Time)
+	// state says how the node is at a moment: Starting, Healthy or Unhealthy.
+	state(at time.Time) State
+	// reason explains that, in one line.
+	reason(at time.Time) string
+	// due returns the next moment, later than after, at which time alone changes the state; zero: never.
+	due(after time.Time) time.Time
+	// describe adds what else is known.
+	describe(*Snapshot)
+	// label is the name under which the reason is given beside others.
+	label() string
+}
+
+// maxPending is how many changes of the state wait for Run at most.
+const maxPending = 16
+
+// A Machine knows the state of one node. It is safe for concurrent use.
+type Machine struct {
+	// changed holds a token while there may be something in pending that Run has not seen.
+	changed chan struct{}
+
+	mu      sync.Mutex // guards the rest, and what the sources know
+	sources []source
+	watched bool      // the node runs and has not been asked to stop, so that the sources decide
+	why     string    // the reason while they do not
+	current Snapshot  // without Reason and what the sources describe
+	looked  time.Time // when current was worked out last
+	pending []Snapshot
+}
+
+// New returns the Machine of a node that has not been started.
+func New() *Machine {
+	return &Machine{
+		changed: make(chan struct{}, 1),
+		current: Snapshot{State: Starting, Since: time.Now()},
+		why:     "the node is being prepared",
+	}
+}
+
+// DropSources makes room for the sources of another plan. It is for the time when no node runs.
+func (m *Machine) DropSources() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources = nil
+}
+
+func (m *Machine) add(s source) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources = append(m.sources, s)
+}
+
+// Started says that the node runs, as process pid. It must come before any source has news of this run. It counts as a
+// change of the state even when the state is the same.
+func (m *Machine) Started(pid int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.advance()
+	if !m.current.StartedAt.IsZero() {
+		m.current.Restarts++
+	}
+	m.current.StartedAt, m.current.PID, m.watched = now, pid, true
+	for _, s := range m.sources {
+		s.start(now)
+	}
+	m.change(m.verdict(now), now)
+}
+
+// Stopping says that the node has been asked to stop, and why. Only Exited and Started change the state after that.
+func (m *Machine) Stopping(reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.advance()
+	if m.current.State != Stopping && m.current.State != Exited {
+		m.watched, m.why = false, reason
+		m.change(Stopping, now)
+	}
+}
+
+// Exited says that the node has ended, and how. Only Started changes the state after that.
+func (m *Machine) Exited(reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.advance()
+	m.current.PID = 0
+	if m.current.State != Exited {
+		m.watched, m.why = false, reason
+		m.change(Exited, now)
+	}
+}
+
+// Snapshot returns the state of this moment.
+func (m *Machine) Snapshot() Snapshot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.snapshot(m.advance())
+}
+
+// Run calls report for each change of the state, in order and at once. When ctx is done it reports what has changed until
+// then and returns. An unhealthy node is reported even when it recovers in the same moment. When report is so slow that
+// changes pile up, failures from which the node recovered and after which it failed again are left out. Only one Run at a
+// time sees all changes.
+func (m *Machine) Run(ctx context.Context, report func(Snapshot)) {
+	for {
+		changes, due := m.take()
+		for _, s := range changes {
+			report(s)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		var timeout <-chan time.Time
+		if !due.IsZero() {
+			timeout = time.After(time.Until(due))
+		}
+		select {
+		case <-m.changed:
+		case <-timeout:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// take returns the changes to report and when time alone may make the next one, zero for never.
+func (m *Machine) take() (changes []Snapshot, due time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advance()
+	changes, m.pending = m.pending, nil
+	return changes, m.due()
+}
+
+// enter locks the machine for a source that has news, and brings it up to the present, which it returns.
+func (m *Machine) enter() (now time.Time) {
+	m.mu.Lock()
+	return m.advance()
+}
+
+// leave works out what the news of a source have changed, and unlocks the machine.
+func (m *Machine) leave(now time.Time) {
+	m.update(now)
+	m.mu.Unlock()
+}
+
+// The methods below need mu.
+
+// advance makes the changes that time has brought, and returns the time.
+func (m *Machine) advance() time.Time {
+	now := time.Now()
+	for {
+		due := m.due()
+		if due.IsZero() || due.After(now) {
+			m.looked = now
+			return now
+		}
+		m.looked = due
+		m.update(due)
+	}
+}
+
+// due returns when time alone may change the state next, zero for never.
+func (m *Machine) due() (next time.Time) {
+	if !m.watched {
+		return next
+	}
+	for _, s := range m.sources {
+		if due := s.due(m.looked); !due.IsZero() && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	return next
+}
+
+// update makes the change that the sources call for, if they do.
+func (m *Machine) update(at time.Time) {
+	if !m.watched {
+		return
+	}
+	if state := m.verdict(at); state != m.current.State {
+		m.change(state, at)
+	}
+}
+
+// verdict is what the sources say together.
+func (m *Machine) verdict(at time.Time) State {
+	verdict := Healthy
+	for _, s := range m.sources {
+		switch s.state(at) {
+		case Unhealthy:
+			return Unhealthy
+		case Starting:
+			verdict = Starting
+		}
+	}
+	return verdict
+}
+
+func (m *Machine) change(to State, at time.Time) {
+	m.current.State, m.current.Since = to, at
+	if len(m.pending) == maxPending {
+		m.pending = thinOut(m.pending)
+	}
+	m.pending = append(m.pending, m.snapshot(at))
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Machine) snapshot(at time.Time) Snapshot {
+	s := m.current
+	s.At, s.Reason = at, m.reason(at)
+	s.Values = make(map[string]string)
+	for _, src := range m.sources {
+		src.describe(&s)
+	}
+	return s
+}
+
+// reason explains the state: in the words of the sources that hold it, while the sources decide.
+func (m *Machine) reason(at time.Time) string {
+	switch {
+	case !m.watched:
+		return m.why
+	case len(m.sources) == 0:
+		return "the node runs"
+	case len(m.sources) == 1:
+		return m.sources[0].reason(at)
+	}
+	var reasons []string
+	for _, s := range m.sources {
+		if s.state(at) == m.current.State {
+			reasons = append(reasons, s.label()+": "+s.reason(at))
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// thinOut makes room in changes: it drops a failure and the recovery from it where another failure follows; without such,
+// which takes a node that restarts all the time, the oldest change.
+func thinOut(changes []Snapshot) []Snapshot {
+	for i := range len(changes) - 2 {
+		if changes[i].State == Unhealthy && changes[i+1].State == Healthy && changes[i+2].State == Unhealthy {
+			return slices.Delete(changes, i, i+2)
+		}
+	}
+	return changes[1:]
+}

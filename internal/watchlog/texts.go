@@ -1,0 +1,81 @@
+package watchlog
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A kind is what it means that a line contains a text.
+type kind int
+
+const (
+	life         kind = iota // a sign of life
+	failure                  // the opposite
+	announcement             // what is expected
+	literal                  // the pattern may match: each of its matches contains one of its literals
+	kinds
+)
+
+// A text is looked for in the log.
+type text struct {
+	kind kind
+	text string
+	seen bool // of an announcement: the log does not have to hold it any more
+
+	// The search jumps from one occurrence of a single byte to the next, which runs at memory speed as long as that byte is
+	// rare. Which one is depends on the log (hashes, numbers, colours), so it is counted there, now and then.
+	jump int // which byte of text
+	due  int // how many bytes are searched until it is chosen again
+
+	next int // where in the chunk at hand it is found next; see Matcher.wholeLines
+}
+
+const (
+	sampleSize = 4 << 10 // how much of the log is counted to choose the byte to jump to
+	minSample  = 512
+	sampleGap  = 1 << 20 // how much is searched from one choice to the next
+)
+
+// newTexts returns those of texts that can occur in a line at all.
+func newTexts(k kind, texts []string) []text {
+	var found []text
+	for _, t := range texts {
+		if t != "" && !strings.Contains(t, "\n") {
+			found = append(found, text{kind: k, text: t})
+		}
+	}
+	return found
+}
+
+// index returns where the text first occurs in s, or -1. The answer is that of bytes.Index; only the time differs.
+func (t *text) index(s []byte) int {
+	if t.due <= 0 && len(s) >= minSample {
+		t.choose(s[:min(len(s), sampleSize)])
+		t.due = sampleGap
+	}
+	n := len(t.text)
+	limit := len(s) - (n - 1 - t.jump) // at or beyond it the text's end does not fit any more
+	for i := t.jump; i < limit; i++ {
+		gap := bytes.IndexByte(s[i:limit], t.text[t.jump])
+		if gap < 0 {
+			break
+		}
+		i += gap
+		if start := i - t.jump; string(s[start:start+n]) == t.text {
+			t.due -= start
+			return start
+		}
+	}
+	t.due -= len(s)
+	return -1
+}
+
+// choose makes the byte that is rarest in the sample the one to jump to.
+func (t *text) choose(sample []byte) {
+	fewest := len(sample) + 1
+	for i := range len(t.text) {
+		if n := bytes.Count(sample, []byte{t.text[i]}); n < fewest {
+			t.jump, fewest = i, n
+		}
+	}
+}
