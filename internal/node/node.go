@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/sirupsen/logrus"
@@ -185,7 +186,7 @@ func startError(err error) error {
 	switch {
 	case !errors.As(err, &start):
 		return err
-	case start.Dir != "":
+	case strings.Contains(start.Reason, "working directory"):
 		return fmt.Errorf("nodeTemplate.workingDir: %w", err)
 	}
 	return fmt.Errorf("nodeTemplate.command: %w", err)
