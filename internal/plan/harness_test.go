@@ -237,8 +237,11 @@ func nodeOf(t *testing.T, pod string) keyderive.Public {
 	return public(t, keyderive.Secp256k1, keyderive.Identity{Namespace: "chains", Pod: pod, Scope: "blue", Key: "node", Epoch: 3})
 }
 
-func sentryOf(t *testing.T, pod string) keyderive.Public {
-	return public(t, keyderive.Ed25519, keyderive.Identity{Namespace: "chains", Pod: pod, Key: "sentry"})
+func sentryOf(t *testing.T, pod string) keyderive.Public { return plainOf(t, pod, "sentry") }
+
+// plainOf is the ed25519 key of that name that only its pod decides.
+func plainOf(t *testing.T, pod, key string) keyderive.Public {
+	return public(t, keyderive.Ed25519, keyderive.Identity{Namespace: "chains", Pod: pod, Key: key})
 }
 
 func public(t *testing.T, typ keyderive.Type, id keyderive.Identity) keyderive.Public {

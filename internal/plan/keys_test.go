@@ -71,10 +71,10 @@ func TestPrintedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const form = `"keys":[{"name":"node","path":"/data/nodekey","type":"secp256k1","format":"hex","mode":"0640","owner":"1000:2000",` +
-		`"ifExists":"keep","publicID":"%s","public":{"type":"secp256k1","publicKey":"%s","peerID":"%[1]s","enode":"%[3]s"},"expectInLog":"%[3]s"},` +
-		`{"name":"sentry","path":"/data/sts-2/node_key.json","type":"ed25519","format":"cometbft-json","mode":"0600","owner":"",` +
-		`"ifExists":"fail","publicID":"%[4]s","public":{"type":"ed25519","publicKey":"%[5]s","peerID":"%[4]s","cometNodeID":"%[6]s"},"expectInLog":""}]`
+	const form = `"keys":[{"name":"node","path":"/data/nodekey","type":"secp256k1","format":"hex","ifExists":"keep","mode":"0640",` +
+		`"owner":"1000:2000","publicID":"%s","public":{"type":"secp256k1","publicKey":"%s","peerID":"%[1]s","enode":"%[3]s"},"expectInLog":"%[3]s"},` +
+		`{"name":"sentry","path":"/data/sts-2/node_key.json","type":"ed25519","format":"cometbft-json","ifExists":"fail",` +
+		`"mode":"0600","owner":"","publicID":"%[4]s","public":{"type":"ed25519","publicKey":"%[5]s","peerID":"%[4]s","cometNodeID":"%[6]s"},"expectInLog":""}]`
 	expectText(t, string(got), fmt.Sprintf(form, node.PeerID, node.PublicKey, node.Enode, sentry.PeerID, sentry.PublicKey, sentry.CometNodeID))
 
 	unknown := plan.Plan{Command: []string{"node"}, Keys: []plan.Key{{Key: keyfile.Key{Name: "node", Path: "/key"}, Mode: 0o600}}}
@@ -113,9 +113,9 @@ fleet: {replicas: 3}
 	}
 	// Where the list may be is this pod's matter.
 	wantAsked := []string{
-		"node of chains/sts-2 from /roots/12 beside /data/sts-2",
 		"node of chains/sts-0 from /roots/10 beside /data/sts-2",
 		"node of chains/sts-1 from /roots/11 beside /data/sts-2",
+		"node of chains/sts-2 from /roots/12 beside /data/sts-2",
 	}
 	if !slices.Equal(asked, wantAsked) {
 		t.Errorf("asked for %q", asked)

@@ -165,7 +165,7 @@ func TestListen(t *testing.T) {
 		"{{ nodeExternalIP }}": "the Kubernetes API cannot be asked here", `{{ keyPath "a" }}`: "keys cannot be asked for here",
 	} {
 		_, err := plan.Listen(parse(t, "nodeTemplate: {command: [node]}\nmonitor: {listen: '"+template+":1'}"), sts2().Facts)
-		expectText(t, fmt.Sprint(err), "kubevali.yaml:2:20: monitor.listen: ", want)
+		expectText(t, fmt.Sprint(err), "kubevali.yaml:2:19: monitor.listen: ", want)
 	}
 }
 

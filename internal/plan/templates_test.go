@@ -59,7 +59,7 @@ func TestTemplates(t *testing.T) {
 		{`{{ seq 1 2 5 }}|{{ seq 3 }}|{{ untilStep 0 10 3 | join "," }}`, "1 3 5|1 2 3|0,3,6,9"},
 		{`{{ indent 2 "a\nb" }}{{ repeat 3 "x" }}{{ replace "a" "bb" "aca" }}`, "  a\n  bxxxbbcbb"},
 		{`{{ regexReplaceAll "a(x*)b" "-axxb-" "${1}W" }}`, "-xxW-"},
-		{`{{ toDate "2006-01-02" "1970-01-02" | unixEpoch | atoi | lt 0 }} {{ duration 3601 }}`, "true 1h0m1s"},
+		{`{{ toDate "2006-01-02" "1970-01-02" | unixEpoch | atoi | lt 0 }} {{ duration "3601" }}`, "true 1h0m1s"},
 		{`{{ b64enc "x" }} {{ sha256sum "" | trunc 8 }} {{ "A" | lower }}`, "eA== e3b0c442 a"},
 		{`{{/* a comment */}}x`, "x"},
 		{`  {{- " x " -}}  `, " x "},
