@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,35 @@ func TestEqual(t *testing.T) {
 		}
 		if other := mustMake(t, file, sts2()); base.Equal(other) || other.Equal(base) {
 			t.Errorf("%q for %q makes no difference", change[1], change[0])
+		}
+	}
+}
+
+// A plan is what it says, wherever in the file that stands.
+func TestEqualWhereverItStands(t *testing.T) {
+	const file = `nodeTemplate:
+  index: '{{ add .Index 1 }}'
+  command: [node, '{{ .Index }}', '{{ randHex 8 }}']
+  args: {a: '{{ .Index }}', b: [x, '{{ .Index }}']}
+  env: {A: '{{ .Index }}'}
+  workingDir: '/{{ .Index }}'
+  files: [{path: '/a{{ .Index }}', content: '{{ .Index }}'}]
+nodeService: {enabled: true, ports: {p2p: {nodePort: '{{ add 30000 .Index }}'}}, labels: {a: '{{ .Index }}'}, annotations: {a: '{{ .Index }}'}}
+p2pKeys:
+  node: {rootSecret: {file: '/r{{ .Index }}'}, type: ed25519, format: raw, path: '/k{{ .Index }}', scope: '{{ .Index }}',
+    identity: {namespace: 'n{{ .Index }}', pod: 'p{{ .Index }}'}, expectInLog: '{{ peerID "node" }}'}
+fleet: {replicas: '{{ .Index }}'}
+process: {stopSignal: INT}
+watchlog: {enabled: true, keyword: x, pattern: 'y', files: ['/l{{ .Index }}'], healthcheckID: 'check-{{ .Index }}'}
+monitor: {listen: ':{{ .Index }}'}
+`
+	moved := "# a comment\n" + strings.Replace(strings.Replace(file, "nodeTemplate:", "commonTemplate: |\n  moves all\n\nnodeTemplate:   # this", 1),
+		"watchlog: {", "watchlog: {   interval: 1m,  ", 1)
+	for _, id := range []string{"healthcheckID: 'check-{{ .Index }}'", "healthcheckIDs: [one-one-one, two-two-two, three-three, four-four-four]"} {
+		swap := strings.NewReplacer("healthcheckID: 'check-{{ .Index }}'", id)
+		a, b := mustMake(t, swap.Replace(file), withKeys()), mustMake(t, swap.Replace(moved), withKeys())
+		if !a.Equal(b) || !reflect.DeepEqual(a, b) {
+			t.Errorf("got\n%+v\nand\n%+v", a, b)
 		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 
 	maxDepth   = 100  // templates within each other
 	maxNesting = 100  // values within values
-	itemSize   = 8    // bytes that a value takes by itself
+	itemSize   = 8    // bytes that an item of a list takes by itself
 	fewItems   = 4096 // for functions that compare every item with every other
 )
 
@@ -129,7 +129,7 @@ func sized(v reflect.Value) error {
 }
 
 func weigh(v reflect.Value, depth int, size *int) error {
-	if *size += itemSize; depth > maxNesting {
+	if depth > maxNesting {
 		return errNesting
 	}
 	switch v.Kind() {
@@ -141,13 +141,14 @@ func weigh(v reflect.Value, depth int, size *int) error {
 		}
 	case reflect.Slice, reflect.Array:
 		for i := 0; i < v.Len() && *size <= MaxText; i++ {
+			*size += itemSize
 			if err := weigh(v.Index(i), depth+1, size); err != nil {
 				return err
 			}
 		}
 	case reflect.Map:
 		for entries := v.MapRange(); *size <= MaxText && entries.Next(); {
-			*size += entries.Key().Len() // keys are texts
+			*size += itemSize + entries.Key().Len() // keys are texts
 			if err := weigh(entries.Value(), depth+1, size); err != nil {
 				return err
 			}
