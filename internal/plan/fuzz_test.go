@@ -19,11 +19,14 @@ func FuzzTemplate(f *testing.F) {
 		`{{ peerID "node" }}{{ enode "node" "a-1" }}{{ keyPath "node" }}`, `{{ range peers "node" }}{{ .Enode }}@{{ .Pod }}{{ end }}`,
 		`{{ eachPeer "node" "{PeerID}@{Pod}{" | join "," }}`, `{{ env "P2P_ROOT_KEY" }}`, `{{ expandenv "${P2P_ROOT_KEY}" }}`,
 		`{{ .Env.P2P_ROOT_KEY }}{{ .Env | toJson }}`, `{{ range $k, $v := .Env }}{{ $v }}{{ end }}`, `{{ mustToDate "x" .Env.P2P_ROOT_KEY }}`,
+		`{{ nodeExternalIP }}{{ .Node.Name }}{{ getRandomNodeIP }}`, `{{ $a := dict }}{{ set $a "a" $a | print }}{{ deepCopy $a }}`,
+		`{{ $p := "x" }}{{ range 20 }}{{ $p = peerID "node" $p }}{{ end }}`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, template string) {
 		w := withKeys()
+		w.source = dualStack().answer
 		cfg := configFor(template)
 		cfg.P2PKeys = parse(t, keysFile).P2PKeys
 		cfg.Fleet.Replicas.Text = "3"
