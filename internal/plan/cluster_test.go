@@ -140,6 +140,16 @@ func TestClusterErrors(t *testing.T) {
 func TestListenAsksNobody(t *testing.T) {
 	w := dualStack().world()
 	expectErrors(t, "nodeTemplate: {command: [node]}\nmonitor: {listen: '{{ nodeExternalIP }}:1'}", w, "cannot be asked here", "probes")
+	nobody := w
+	nobody.Node = nil
+	const byNode = "nodeTemplate: {command: [node], index: '{{ len .Node.Name }}'}\nmonitor: {listen: ':%s'}"
+	expectErrors(t, fmt.Sprintf(byNode, "{{ .Index }}"), nobody, "kubevali.yaml:2:19: monitor.listen: the Kubernetes API cannot be asked here")
+	if _, err := plan.Listen(parse(t, fmt.Sprintf(byNode, "{{ .Index }}")), nobody.Facts); err == nil {
+		t.Error("no error for an index that nobody can know")
+	}
+	if got, err := plan.Listen(parse(t, fmt.Sprintf(byNode, "1")), nobody.Facts); got != ":1" || err != nil {
+		t.Errorf("an address that needs no index: got %q, %v", got, err)
+	}
 	made := mustMake(t, "nodeTemplate: {command: ['{{ nodeExternalIP }}']}\nmonitor: {listen: '{{ .Node.Name }}:1'}", w)
 	if made.Monitor.Listen != "machine-7:1" || made.Command[0] != "198.51.100.7" {
 		t.Errorf("listens at %s, runs %q", made.Monitor.Listen, made.Command)

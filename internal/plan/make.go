@@ -14,8 +14,9 @@ import (
 	"github.com/kubevali/kubevali/internal/render"
 )
 
-// A Source completes facts by what is missing of the cluster's answers. service is the pod's Service as far as the plan
-// knows it, nil where its description needs what is missing. What it cannot find it adds as an error.
+// A Source completes facts by what is missing of the cluster's answers: about Kubernetes nodes first and, where nothing of
+// that is missing any more, about the pod's Service, since service, its description, may depend on them. It is nil as long as
+// it is not known. What the Source cannot find it adds as an error.
 type Source func(f *facts.Facts, m facts.Missing, service *Service)
 
 // Placeholders is the Source for whoever has no cluster.

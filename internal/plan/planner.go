@@ -116,8 +116,7 @@ func (p *planner) known(err error) error {
 func need[T any](p *planner, answer *facts.Known[T], missing *bool, placeholder T) (none T, err error) {
 	switch {
 	case answer == nil && p.alone:
-		return none, render.Fail("the Kubernetes API cannot be asked here", "monitor.listen must be known to probes, "+
-			"which ask nobody: use .Index, or a variable")
+		return none, errAlone
 	case answer == nil:
 		*missing, p.guessed = true, true
 		return placeholder, nil
@@ -126,6 +125,9 @@ func need[T any](p *planner, answer *facts.Known[T], missing *bool, placeholder 
 	}
 	return answer.Value, nil
 }
+
+var errAlone = render.Fail("the Kubernetes API cannot be asked here",
+	"monitor.listen must be known to probes, which ask nobody: use the pod's ordinal, or a variable")
 
 // ordinal is the pod's index until nodeTemplate.index has been rendered.
 func (p *planner) ordinal() (int, error) {
@@ -145,8 +147,12 @@ func (p *planner) settleIndex() {
 		return
 	}
 	n, ok := p.number(source, 0, maxIndex, "without nodeTemplate.index, it is the ordinal of the pod's name")
+	guessed := p.guessed
 	p.index = func() (int, error) {
-		if !ok {
+		switch {
+		case guessed && p.alone:
+			return 0, errAlone
+		case !ok:
 			return 0, render.ErrReported
 		}
 		return n, nil

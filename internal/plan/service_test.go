@@ -87,3 +87,24 @@ nodeService:
 		t.Errorf("got %+v", s)
 	}
 }
+
+func TestPinned(t *testing.T) {
+	made := mustMake(t, `
+nodeTemplate: {command: [node]}
+nodeService: {enabled: true, ports: {a: {port: 1}, b: {nodePort: 30444}, c: {port: 3, targetPort: 33}, d: {port: 4}}}
+`, sts2()).Service
+	before := slices.Clone(made.Ports)
+	pinned := made.Pinned(map[string]int{"a": 31000, "b": 31001, "c": 31002, "x": 31003})
+	want := []kube.ServicePort{
+		{Name: "a", Protocol: "TCP", Port: 1, NodePort: 31000, TargetPort: 31000},
+		{Name: "b", Protocol: "TCP", Port: 30444, NodePort: 30444, TargetPort: 30444},
+		{Name: "c", Protocol: "TCP", Port: 3, NodePort: 31002, TargetPort: 33},
+		{Name: "d", Protocol: "TCP", Port: 4},
+	}
+	if !slices.Equal(pinned.Ports, want) || pinned.NodePort != 31000 || pinned.Name != "sts-2" {
+		t.Errorf("got %+v, want %+v", pinned, want)
+	}
+	if !slices.Equal(made.Ports, before) || made.NodePort != 0 {
+		t.Errorf("the Service itself became %+v", made)
+	}
+}
