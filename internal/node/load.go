@@ -5,7 +5,6 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/facts"
-	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/plan"
 )
 
@@ -40,9 +39,6 @@ func (n *node) load(ctx context.Context, listen func(address string)) (*loaded, 
 // gather takes the root secrets that the configuration names out of the environment, and tells what is known of the pod by
 // what is left.
 func (n *node) gather(cfg *config.Config) (f facts.Facts, environ []string, err error) {
-	if n.keys == nil {
-		n.keys = new(keyfile.Keyring)
-	}
 	environ, warning := n.keys.Take(n.options.Environ, plan.Roots(cfg)...)
 	if warning != nil {
 		n.log.Warn(warning)

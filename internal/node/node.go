@@ -67,7 +67,7 @@ func Run(o Options) (code int, err error) {
 	defer n.probes.close()
 	n.service = service{cluster: newCluster(o), log: o.Log, ctx: n.supervisor.Stopping()}
 	defer n.service.pause()
-	defer func() { n.keys.Wipe() }()
+	defer n.keys.Wipe()
 	if o.Reload == ReloadOnChange {
 		n.file = newConfigFile(o.ConfigPath)
 	}
@@ -86,12 +86,12 @@ type node struct {
 	health     *health.Machine
 	probes     probes
 	service    service
-	keys       *keyfile.Keyring // nil until the first configuration has been read
-	seed       *[32]byte        // of all random values of templates; they stay the same as long as the node runs
-	file       *configFile      // nil unless it is watched
-	ran        bool             // the present plan has started a node
-	running    bool             // a node has been started, so that a Service may lead to it
-	shrink     sync.Once        // at the first start of the node
+	keys       keyfile.Keyring
+	seed       *[32]byte   // of all random values of templates; they stay the same as long as the node runs
+	file       *configFile // nil unless it is watched
+	ran        bool        // the present plan has started a node
+	running    bool        // a node has been started, so that a Service may lead to it
+	shrink     sync.Once   // at the first start of the node
 }
 
 // loaded is a plan, and the environment that its node inherits.
@@ -152,7 +152,7 @@ func (n *node) prepare(l *loaded) error {
 		prepare.Step{Name: "probes", Run: func(context.Context) error { return n.probes.listen(l.plan.Monitor.Listen) }},
 		prepare.Step{Name: "Service", Run: func(ctx context.Context) error { return n.service.keep(ctx, l.plan.Service) }},
 		prepare.Files(l.plan.Files, n.log),
-		prepare.Keys(l.plan.Keys, n.keys, n.log),
+		prepare.Keys(l.plan.Keys, &n.keys, n.log),
 	)
 }
 

@@ -72,7 +72,7 @@ func Identify(cfg *config.Config, f facts.Facts, pods []string, identities Ident
 
 // found is an error with the place of the value at a path of the configuration.
 func (m *maker) found(path string, err error) error {
-	return config.Errors{{At: m.cfg.At(path), Message: err.Error(), Hint: hint.Of(err)}}
+	return config.Errors{{At: m.cfg.At(path), Message: err.Error(), Hint: hint.Of(unlisted(err))}}
 }
 
 // FleetPods returns the names of the fleet's pods, as many as fleet.replicas says, and of the pod that the facts are about,
