@@ -42,8 +42,9 @@ type watcher struct {
 	runID string // guarded by mu; of the node's run
 }
 
-func thresholds(w *render.Watchlog) health.Thresholds {
-	return health.Thresholds{
+func logRules(w *render.Watchlog, keys []render.Key) health.LogRules {
+	return health.LogRules{
+		Expect:     expected(keys),
 		Last:       w.LastThreshold,
 		Startup:    w.StartupThreshold,
 		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != nil,
@@ -56,13 +57,12 @@ func newHealth(o Options, plan *render.Plan, state *health.Machine) (*watcher, e
 		logger: o.Log,
 		plan:   plan,
 		rules: watchlog.Rules{
-			Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern, Expect: expected(plan.Keys),
+			Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern,
 		},
 		state: state,
-		signs: state.AddLog("logs", thresholds(w)),
+		signs: state.AddLog("logs", logRules(w, plan.Keys)),
 		tail:  watchlog.NewTail(tailSize),
 	}
-	var pinger healthcheck.Pinger
 	if w.HealthcheckID != "" {
 		client, err := healthcheck.NewClient(healthcheck.ClientOptions{
 			BaseURL: plan.Healthchecks.BaseURL,
@@ -74,11 +74,12 @@ func newHealth(o Options, plan *render.Plan, state *health.Machine) (*watcher, e
 		if err != nil {
 			return nil, err
 		}
-		pinger = client
+		h.reporter = healthcheck.Start(healthcheck.ReporterOptions{
+			Pinger: client, Interval: w.Interval, Current: h.current, Log: o.Log,
+		})
+		return h, nil
 	}
-	h.reporter = healthcheck.Start(healthcheck.ReporterOptions{
-		Pinger: pinger, Interval: w.Interval, Current: h.current, Log: o.Log,
-	})
+	o.Log.Info("No healthcheck ID is set: health is logged but not reported to a server")
 	return h, nil
 }
 
@@ -95,9 +96,10 @@ func expected(keys []render.Key) []string {
 
 // close sends what has not been sent yet.
 func (h *watcher) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	h.reporter.Close(ctx)
+	if h.reporter == nil {
+		return
+	}
+	h.reporter.Close(flushTimeout)
 }
 
 // watch puts the matchers into the command's output. The function it returns ends the last lines.
@@ -191,6 +193,9 @@ func verdict(now health.Snapshot) (ping healthcheck.Ping, head string, ok bool) 
 // report sends a ping about a change. It takes the last lines now: by the time of a later try they may be those of the
 // node's next run.
 func (h *watcher) report(ping healthcheck.Ping, head string) {
+	if h.reporter == nil {
+		return
+	}
 	lines := h.tail.Last(tailSize)
 	h.reporter.Report(h.complete(ping, head, func(int) []byte { return lines }))
 }
@@ -207,6 +212,6 @@ func (h *watcher) complete(ping healthcheck.Ping, head string, lines func(max in
 	if !h.plan.Healthchecks.LogLines {
 		lines = nil
 	}
-	ping.Body = healthcheck.Text(head, lines)
+	ping.Head, ping.Lines = head, lines
 	return ping
 }

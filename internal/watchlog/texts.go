@@ -20,7 +20,7 @@ const (
 type text struct {
 	kind kind
 	text string
-	seen bool // of an announcement: the log does not have to hold it any more
+	seen bool // of an announcement: it is not looked for any more
 
 	// The search jumps from one occurrence of a single byte to the next, which runs at memory speed as long as that byte is
 	// rare. Which one is depends on the log (hashes, numbers, colours), so it is counted there, now and then.
