@@ -65,6 +65,8 @@ func BenchmarkMatcher(b *testing.B) {
 			FailKeywords: []string{"panic:", "Fatal:", "database corrupt"}}},
 		{"geth/keywords5/every", geth, watchlog.Rules{Keywords: []string{"Imported new", "sealed block"},
 			FailKeywords: []string{"panic:", "Fatal:", "database corrupt"}}},
+		{"geth/keyword+pattern/every", geth, watchlog.Rules{Keywords: []string{"Imported new potential chain segment"},
+			Pattern: regexp.MustCompile(`Imported new potential chain segment +number=(?P<best_block>\d+)`)}},
 		{"geth/pattern/none", geth, watchlog.Rules{Pattern: regexp.MustCompile(`finalized=(?P<fin>\d+)`)}},
 		{"geth/pattern/every", geth, watchlog.Rules{Pattern: regexp.MustCompile(`number=(?P<best_block>\d+)`)}},
 		{"geth/pattern/every-gap", geth, watchlog.Rules{Pattern: regexp.MustCompile(`Imported.*number=(?P<best>[\d,]+)`)}},

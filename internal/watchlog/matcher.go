@@ -74,8 +74,15 @@ func NewMatcher(r Rules, s Sink) *Matcher {
 	}
 	if r.Pattern != nil {
 		m.pattern = newPattern(r.Pattern)
-		m.texts = append(m.texts, newTexts(literal, m.pattern.literals)...)
 		m.everyLine = len(m.pattern.literals) == 0
+		for _, l := range newTexts(literal, m.pattern.literals) {
+			same := func(t text) bool { return t.kind == life && t.text == l.text }
+			if i := slices.IndexFunc(m.texts, same); i >= 0 {
+				m.texts[i].literal = true
+			} else {
+				m.texts = append(m.texts, l)
+			}
+		}
 	}
 	m.fixed = len(m.texts)
 	return m
@@ -181,16 +188,18 @@ func (m *Matcher) locate(p []byte, start int) int {
 // or later.
 func (m *Matcher) line(p []byte, start, hit, end int) {
 	var has [kinds]bool
+	mayMatch := m.everyLine
 	for i := range m.texts {
-		if m.texts[i].next < end {
-			has[m.texts[i].kind] = true
+		if t := &m.texts[i]; t.next < end {
+			has[t.kind] = true
+			mayMatch = mayMatch || t.literal
 		}
 	}
 	inOrder := has[failure] || has[announcement] // rare, and what comes first in the line matters
 	if has[life] && !inOrder {
 		m.lines++
 	}
-	mayMatch := (m.everyLine || has[literal]) && (m.pattern.named > 0 || !has[life])
+	mayMatch = mayMatch && (m.pattern.named > 0 || !has[life])
 	if !inOrder && !mayMatch {
 		return
 	}

@@ -222,6 +222,7 @@ var patterns = []string{
 
 func FuzzMatcher(f *testing.F) {
 	f.Add([]byte("INFO number=12 ok\nError: bad\nnumber=13\r\nplain"), "ok,plain", "Error,bad", "lain,=1", []byte{3, 1}, byte(1))
+	f.Add([]byte("number=12\nnumber=\nnumber=13"), "number=,ok", "", "", []byte{0}, byte(1))
 	f.Add([]byte("best: #12 (x) finalized #9,1\n\n\x00\nabab\nab"), "abab,b", "ab", "b,ab", []byte{1}, byte(2))
 	f.Add([]byte("a=1 b=2\nb=3\na=4 aab\n"), "aab,aaab", "", "", []byte{2, 5, 0}, byte(3))
 	f.Add([]byte("xx aaaaaab aab\n\xff\xfexaab"), "aab", "aaab,b", "aaa,xx,xx", []byte{4}, byte(10))

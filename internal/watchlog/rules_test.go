@@ -27,6 +27,8 @@ func TestRules(t *testing.T) {
 		{"pattern on last line without newline", ruleBook{Pattern: number}, "number=7", []string{"+1"}, map[string]string{"n": "7"}},
 		{"keyword and pattern on one line", ruleBook{Keywords: []string{"new"}, Pattern: number},
 			"new number=1\nnumber=2\nnew\n", []string{"+3"}, map[string]string{"n": "2"}},
+		{"keyword that is in the pattern, too", ruleBook{Keywords: []string{"number="}, Pattern: number},
+			"number=?\nnumber=1\nnumber\nnumber=", []string{"+3"}, map[string]string{"n": "1"}},
 		{"empty keywords and those with a newline never match", ruleBook{Keywords: []string{"", "a\nb"}}, "a\nb\n", nil, nil},
 		{"keyword at the very ends", ruleBook{Keywords: []string{"abc"}}, "abc\nxabc\nab\nc\nabc", []string{"+3"}, nil},
 		{"overlapping beginnings", ruleBook{Keywords: []string{"aab"}}, "aaaaab\naaa\nb", []string{"+1"}, nil},

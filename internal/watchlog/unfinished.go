@@ -109,7 +109,7 @@ func (m *Matcher) endLine() {
 // mayMatch reports whether line holds what the pattern needs.
 func (m *Matcher) mayMatch(line []byte) bool {
 	for i := range m.texts {
-		if t := &m.texts[i]; t.kind == literal && t.index(line) >= 0 {
+		if t := &m.texts[i]; t.literal && t.index(line) >= 0 {
 			return true
 		}
 	}
