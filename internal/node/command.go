@@ -16,6 +16,9 @@ import (
 
 // Check reports what is wrong with a plan that can be told without this pod and this machine.
 func Check(p *plan.Plan) error {
+	if err := healthcheck.CheckBaseURL(p.Healthchecks.BaseURL); err != nil {
+		return fmt.Errorf("healthchecks.baseURL: %w", err)
+	}
 	if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
 		return nil
 	}

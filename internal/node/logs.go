@@ -31,11 +31,12 @@ type logs struct {
 func newLogs(p *plan.Plan, machine *health.Machine, log logrus.FieldLogger) *logs {
 	w := p.Watchlog
 	l := &logs{plan: p, log: log, tail: watchlog.NewTail(tailSize)}
-	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp(), Expect: expected(p.Keys)}
-	l.source = machine.AddLog("logs", health.Thresholds{
+	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp()}
+	l.source = machine.AddLog("logs", health.LogRules{
 		Last:       time.Duration(w.LastThreshold),
 		Startup:    time.Duration(w.StartupThreshold),
 		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != "",
+		Expect:     expected(p.Keys),
 	})
 	return l
 }

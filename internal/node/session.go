@@ -53,7 +53,11 @@ func newSession(n *node, l *loaded) (*session, error) {
 		s.logs = newLogs(l.plan, n.health, n.log)
 		s.companions = append(s.companions, &narrator{n.log, l.plan.Process.OnUnhealthy})
 	}
-	if l.plan.Watchlog != nil && l.plan.Watchlog.HealthcheckID != "" {
+	switch {
+	case l.plan.Watchlog == nil:
+	case l.plan.Watchlog.HealthcheckID == "":
+		n.log.Info("No healthcheck ID is set: the node's health is not reported")
+	default:
 		r, err := newReporter(l.plan, s.logs, n)
 		if err != nil {
 			return nil, err
