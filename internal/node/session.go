@@ -56,7 +56,7 @@ func newSession(n *node, l *loaded) (*session, error) {
 	switch {
 	case l.plan.Watchlog == nil:
 	case l.plan.Watchlog.HealthcheckID == "":
-		n.log.Info("No healthcheck ID is set: the node's health is not reported")
+		n.log.Info("No healthcheck ID is set: health is logged but not reported to a server")
 	default:
 		r, err := newReporter(l.plan, s.logs, n)
 		if err != nil {
