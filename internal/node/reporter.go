@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kubevali/kubevali/internal/config"
+	"github.com/sirupsen/logrus"
+
 	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/healthcheck"
 	"github.com/kubevali/kubevali/internal/plan"
@@ -22,36 +23,38 @@ const flushTimeout = 3 * time.Second
 
 // reporter is a companion that tells a healthchecks.io server.
 type reporter struct {
-	health *health.Machine
-	tail   *watchlog.Tail
-	lines  config.Healthchecks // LogLines
-	pings  *healthcheck.Reporter
+	health  *health.Machine
+	tail    *watchlog.Tail
+	lines   bool // send them
+	options healthcheck.ReporterOptions
+	pings   *healthcheck.Reporter // nil until the node is started for the first time
 
 	mu    sync.Mutex
 	runID string // guarded by mu; of the node's run
 }
 
-func newReporter(p *plan.Plan, l *logs, n *node) (*reporter, error) {
+func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, version string, log logrus.FieldLogger) (*reporter, error) {
 	client, err := healthcheck.NewClient(healthcheck.ClientOptions{
 		BaseURL: p.Healthchecks.BaseURL,
 		ID:      p.Watchlog.HealthcheckID,
 		Create:  p.Healthchecks.Create,
 		Timeout: time.Duration(p.Healthchecks.Timeout),
-		Version: n.options.Version,
+		Version: version,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("healthchecks: %w", err)
 	}
-	r := &reporter{health: n.health, tail: l.tail, lines: p.Healthchecks}
-	r.pings = healthcheck.Start(healthcheck.ReporterOptions{
-		Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: n.log,
-	})
+	r := &reporter{health: machine, tail: tail, lines: p.Healthchecks.LogLines}
+	r.options = healthcheck.ReporterOptions{Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: log}
 	return r, nil
 }
 
 // started reports a node's start as an event, not as the start of a job: that would begin a timer on the server, which
 // would run out while the node syncs.
 func (r *reporter) started() {
+	if r.pings == nil {
+		r.pings = healthcheck.Start(r.options)
+	}
 	r.mu.Lock()
 	r.runID = healthcheck.NewRunID()
 	r.mu.Unlock()
@@ -75,6 +78,9 @@ func (r *reporter) changed(now health.Snapshot) {
 
 // close sends what has not been sent yet.
 func (r *reporter) close() {
+	if r.pings == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	r.pings.Close(ctx)
@@ -114,7 +120,7 @@ func (r *reporter) complete(ping healthcheck.Ping, head string, lines func(max i
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		head += fmt.Sprintf("\n%s=%s", name, values[name])
 	}
-	if !r.lines.LogLines {
+	if !r.lines {
 		lines = nil
 	}
 	ping.Body = healthcheck.Text(head, lines)
