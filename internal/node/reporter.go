@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/healthcheck"
 	"github.com/kubevali/kubevali/internal/plan"
@@ -23,33 +25,35 @@ type reporter struct {
 	health   *health.Machine
 	tail     *watchlog.Tail
 	logLines bool // pings carry the last ones
-	pings    *healthcheck.Reporter
+	options  healthcheck.ReporterOptions
+	pings    *healthcheck.Reporter // nil until the node is started for the first time
 
 	mu    sync.Mutex
 	runID string // guarded by mu; of the node's run
 }
 
-func newReporter(p *plan.Plan, l *logs, n *node) (*reporter, error) {
+func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, version string, log logrus.FieldLogger) (*reporter, error) {
 	client, err := healthcheck.NewClient(healthcheck.ClientOptions{
 		BaseURL: p.Healthchecks.BaseURL,
 		ID:      p.Watchlog.HealthcheckID,
 		Create:  p.Healthchecks.Create,
 		Timeout: time.Duration(p.Healthchecks.Timeout),
-		Version: n.options.Version,
+		Version: version,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("healthchecks: %w", err)
 	}
-	r := &reporter{health: n.health, tail: l.tail, logLines: p.Healthchecks.LogLines}
-	r.pings = healthcheck.Start(healthcheck.ReporterOptions{
-		Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: n.log,
-	})
+	r := &reporter{health: machine, tail: tail, logLines: p.Healthchecks.LogLines}
+	r.options = healthcheck.ReporterOptions{Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: log}
 	return r, nil
 }
 
 // started reports a node's start as an event, not as the start of a job: that would begin a timer on the server, which
 // would run out while the node syncs.
 func (r *reporter) started() {
+	if r.pings == nil {
+		r.pings = healthcheck.Start(r.options)
+	}
 	r.mu.Lock()
 	r.runID = healthcheck.NewRunID()
 	r.mu.Unlock()
@@ -74,7 +78,9 @@ func (r *reporter) changed(now health.Snapshot) {
 
 // close sends what has not been sent yet.
 func (r *reporter) close() {
-	r.pings.Close(flushTimeout)
+	if r.pings != nil {
+		r.pings.Close(flushTimeout)
+	}
 }
 
 // current is the periodic ping: none before the first sign of life, and none when the node is on its way out.
