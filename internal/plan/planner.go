@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -43,7 +44,7 @@ func (p *planner) execute(source config.Template) (text string, ok bool) {
 	p.guessed = false
 	text, err := p.Run(source, p.dot)
 	switch {
-	case p.guessed:
+	case p.guessed && !errors.Is(err, errManyPods):
 		return "", false
 	case err != nil:
 		p.ReportRun(source, err)

@@ -64,7 +64,6 @@ type Renderer struct {
 	path     string        // of current
 	random   *rand.ChaCha8 // nil until a random number is asked for
 	depth    int           // templates that current is in
-	rounds   int           // of all loops, so far
 	deadline time.Time     // for all templates together
 	late     bool          // the deadline has been missed, and that was reported
 }
@@ -181,7 +180,7 @@ func (r *Renderer) provide(name string) error {
 	if !ok {
 		return r.unknownFunction(name)
 	}
-	r.set.Funcs(template.FuncMap{name: fn})
+	r.set.Funcs(template.FuncMap{name: r.limited(name, fn)})
 	r.ready[name] = true
 	return nil
 }
