@@ -180,7 +180,7 @@ func (r *Renderer) provide(name string) error {
 	if !ok {
 		return r.unknownFunction(name)
 	}
-	r.set.Funcs(template.FuncMap{name: r.limited(name, fn)})
+	r.set.Funcs(template.FuncMap{name: fn})
 	r.ready[name] = true
 	return nil
 }
