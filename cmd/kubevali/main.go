@@ -65,7 +65,7 @@ func hintOf(err error) string {
 	var h hinted
 	switch {
 	case errors.As(err, &start):
-		return start.Hint
+		return start.Hint()
 	case errors.As(err, &h):
 		return h.hint
 	}
