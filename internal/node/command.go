@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -56,7 +55,7 @@ func startError(err error) error {
 	switch {
 	case !errors.As(err, &start):
 		return err
-	case strings.Contains(start.Reason, "working directory"):
+	case start.Dir != "":
 		return fmt.Errorf("nodeTemplate.workingDir: %w", err)
 	case start.Code == 0:
 		return err // it is not the program's fault
