@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/render"
+	"github.com/kubevali/kubevali/internal/plan"
 )
 
 const repository = "../.."
@@ -118,7 +118,7 @@ func TestConfigurationSnippets(t *testing.T) {
 			}
 			cfg, _, err := config.Parse(filepath.Base(file), []byte(text))
 			if err == nil {
-				err = render.Check(cfg)
+				err = plan.Check(cfg)
 			}
 			if err != nil {
 				t.Errorf("%s: %v\n%s", file, err, text)

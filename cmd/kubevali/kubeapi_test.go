@@ -39,7 +39,7 @@ func cmdKubeAPI(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("requests"), nil, 0o644))
 	server := httptest.NewTLSServer(&kubeAPI{dir: ts.MkAbs(".")})
 	ts.Defer(server.Close)
-	account := ts.MkAbs("keys/account")
+	account := ts.MkAbs("keys")
 	ts.Check(os.MkdirAll(account, 0o755))
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	ts.Check(os.WriteFile(filepath.Join(account, "ca.crt"), authority, 0o600))
@@ -114,13 +114,13 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("Authorization") != "Bearer "+clusterToken():
 		a.answer(w, http.StatusUnauthorized, status(401, "Unauthorized"))
 	case r.URL.Path == "/api/v1/nodes":
-		a.answer(w, http.StatusOK, map[string]any{"items": []any{node("0"), node("1")}})
+		a.answer(w, http.StatusOK, map[string]any{"items": []any{nodeObject("0"), nodeObject("1")}})
 	case name == "forbidden-0":
 		a.answer(w, http.StatusForbidden, status(403, "Forbidden"))
 	case resource == "nodes" && number < "2":
-		a.answer(w, http.StatusOK, node(number))
+		a.answer(w, http.StatusOK, nodeObject(number))
 	case resource == "pods" && number < "2":
-		a.answer(w, http.StatusOK, pod(name, number))
+		a.answer(w, http.StatusOK, podObject(name, number))
 	case r.Method == http.MethodPatch || r.Method == http.MethodPost:
 		a.write(w, r)
 	case resource == "services" && a.service(name) != nil:
@@ -214,7 +214,7 @@ func (a *kubeAPI) choosePorts(service, before map[string]any) (ok bool) {
 		switch {
 		case port["nodePort"] == takenPort:
 			return false
-		case port["nodePort"] != nil:
+		case port["nodePort"] != nil && port["nodePort"] != 0.0:
 		case before != nil && len(ports(before)) > i && ports(before)[i].(map[string]any)["port"] == port["port"]:
 			port["nodePort"] = ports(before)[i].(map[string]any)["nodePort"]
 		default:
@@ -236,7 +236,7 @@ func status(code int, reason string) map[string]any {
 		"message": `is forbidden: User "system:serviceaccount:chains:geth" cannot get resource "pods"`}
 }
 
-func node(number string) map[string]any {
+func nodeObject(number string) map[string]any {
 	return map[string]any{
 		"metadata": map[string]any{"name": "machine-" + number},
 		"status": map[string]any{"addresses": []any{
@@ -246,7 +246,7 @@ func node(number string) map[string]any {
 	}
 }
 
-func pod(name, number string) map[string]any {
+func podObject(name, number string) map[string]any {
 	return map[string]any{
 		"metadata": map[string]any{
 			"name": name, "namespace": "chains", "uid": "uid-" + name,

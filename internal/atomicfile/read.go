@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,15 +34,12 @@ func Read(path string, limit int, checks ...func(open fs.FileInfo) error) ([]byt
 	if err != nil {
 		return nil, plain(err)
 	}
-	checks = append([]func(fs.FileInfo) error{checkRegular}, checks...)
 	// By now it can be another file, for which O_NONBLOCK does not wait.
-	return read(path, syscall.O_NONBLOCK, limit, checks)
+	return read(path, syscall.O_NONBLOCK, limit, append(slices.Clip(checks), checkRegular))
 }
 
 // ReadStream is Read for all but a folder. It reads a pipe, such as a shell's <(…), to its end, and waits for that.
-func ReadStream(path string, limit int) ([]byte, error) {
-	return read(path, 0, limit, []func(fs.FileInfo) error{checkNoFolder})
-}
+func ReadStream(path string, limit int) ([]byte, error) { return read(path, 0, limit, nil) }
 
 func read(path string, flags, limit int, checks []func(fs.FileInfo) error) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|flags, 0)
@@ -50,6 +48,9 @@ func read(path string, flags, limit int, checks []func(fs.FileInfo) error) ([]by
 	}
 	defer file.Close()
 	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = errFolder
+	}
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -86,18 +87,14 @@ func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
 	}
 }
 
-func checkNoFolder(info fs.FileInfo) error {
-	if info.IsDir() {
+func checkRegular(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
 		return errFolder
+	case !info.Mode().IsRegular():
+		return errSpecial
 	}
 	return nil
-}
-
-func checkRegular(info fs.FileInfo) error {
-	if err := checkNoFolder(info); err != nil || info.Mode().IsRegular() {
-		return err
-	}
-	return errSpecial
 }
 
 // Resolve returns where path leads to once all links are followed: filepath.EvalSymlinks for a path whose end need not

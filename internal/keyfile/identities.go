@@ -61,7 +61,7 @@ func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
 	listed, ok := k.listed[folder]
 	if !ok {
 		listed = readListing(path)
-		k.listed[folder] = listed
+		keep(&k.listed, folder, listed)
 	}
 	if listed.err != nil {
 		return keyderive.Public{}, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",

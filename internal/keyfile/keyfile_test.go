@@ -37,7 +37,7 @@ func ring() *keyfile.Keyring {
 }
 
 func withRoot(secret string) *keyfile.Keyring {
-	k := keyfile.NewKeyring()
+	k := new(keyfile.Keyring)
 	k.Take([]string{rootName + "=" + secret}, keyfile.Source{Env: rootName})
 	return k
 }
@@ -329,7 +329,7 @@ func TestRootFromFile(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "root")
 	write(t, secret, root+"\n", 0o400)
 	f.Root = keyfile.Source{File: secret}
-	put(t, keyfile.NewKeyring(), f)
+	put(t, new(keyfile.Keyring), f)
 	if got := read(t, f.Path); got != secpHex {
 		t.Errorf("wrote %q", got)
 	}
@@ -354,8 +354,8 @@ func TestRootsThatWillNotDo(t *testing.T) {
 			}
 			f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
 			write(t, f.Root.File, c.secret, 0o600)
-			refused(t, keyfile.NewKeyring(), f, f.Root.File, c.word)
-			if err := keyfile.NewKeyring().Require(f.Key); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
+			refused(t, new(keyfile.Keyring), f, f.Root.File, c.word)
+			if err := new(keyfile.Keyring).Require(f.Key); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
 				t.Errorf("Require: %v", err)
 			}
 		})
@@ -368,7 +368,7 @@ func TestTake(t *testing.T) {
 	sources := []keyfile.Source{{Env: rootName}, {Env: "UNSET"}, {File: "/root"}, {Env: rootName}}
 	environ := []string{"A=1", rootName + "=" + root, "B=2", rootName + "=second", "=odd"}
 	before := slices.Clone(environ)
-	k := keyfile.NewKeyring()
+	k := new(keyfile.Keyring)
 	rest, warning := k.Take(environ, sources...)
 	if got := strings.Join(rest, " "); got != "A=1 B=2 =odd" || warning != nil {
 		t.Errorf("left %s, and warns of %v", got, warning)
@@ -426,7 +426,7 @@ func TestFilesAreReadOnce(t *testing.T) {
 	f := key(t)
 	f.Root = keyfile.Source{File: filepath.Join(t.TempDir(), "root")}
 	write(t, f.Root.File, root, 0o600)
-	k := keyfile.NewKeyring()
+	k := new(keyfile.Keyring)
 	first, err := k.Public(f.Key)
 	if err != nil || first.PeerID != secpPeer {
 		t.Fatalf("%+v, %v", first, err)
@@ -447,18 +447,6 @@ func TestWipe(t *testing.T) {
 	k.Wipe()
 	if _, err := k.Public(f.Key); err == nil || errors.Is(err, keyfile.ErrNoRoot) {
 		t.Errorf("after a wipe: %v", err)
-	}
-}
-
-func TestStandInKnowsEveryKey(t *testing.T) {
-	k := keyfile.NewStandIn()
-	f := key(t)
-	public, err := k.Public(f.Key)
-	if err != nil || public.PeerID == "" || public.PeerID == secpPeer {
-		t.Errorf("%+v, %v", public, err)
-	}
-	if again, err := k.Public(f.Key); err != nil || again != public {
-		t.Errorf("again: %+v, %v", again, err)
 	}
 }
 
@@ -511,7 +499,7 @@ func TestWithoutRootByIdentities(t *testing.T) {
 	if err := os.Chmod(f.Path, 0o660); err != nil {
 		t.Fatal(err)
 	}
-	k := keyfile.NewKeyring()
+	k := new(keyfile.Keyring)
 	own, err := k.Public(f.Key)
 	if err != nil || own.PeerID != secpPeer {
 		t.Errorf("%+v, %v", own, err)
@@ -578,7 +566,7 @@ func TestWithoutRootRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := key(t)
 			c.prepare(t, &f)
-			refused(t, keyfile.NewKeyring(), f, c.words...)
+			refused(t, new(keyfile.Keyring), f, c.words...)
 		})
 	}
 }
@@ -588,7 +576,7 @@ func TestWithoutRootAnotherKeyIsKept(t *testing.T) {
 	fleet(t, f)
 	write(t, f.Path, foreignHex, 0o600)
 	f.IfExists = keyfile.Keep
-	outcome := put(t, keyfile.NewKeyring(), f)
+	outcome := put(t, new(keyfile.Keyring), f)
 	if len(outcome.Warnings) != 1 || outcome.Public.PeerID == secpPeer || read(t, f.Path) != foreignHex {
 		t.Errorf("%+v", outcome)
 	}
@@ -601,11 +589,11 @@ func FuzzIdentities(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file := key(t)
 		write(t, filepath.Join(filepath.Dir(file.Path), "identities.json"), string(content), 0o644)
-		public, err := keyfile.NewKeyring().Public(file.Key)
+		public, err := new(keyfile.Keyring).Public(file.Key)
 		if err == nil && (public.Type != keyderive.Secp256k1 || !bytes.Contains(content, []byte("pods"))) {
 			t.Errorf("%+v from %q", public, content)
 		}
-		if _, err := keyfile.NewKeyring().Put(file); err == nil {
+		if _, err := new(keyfile.Keyring).Put(file); err == nil {
 			t.Errorf("there is no key, but %q will do", content)
 		}
 	})

@@ -23,10 +23,8 @@ var ErrNoRoot = errors.New("the root secret is not here")
 const maxFile = 64 << 10
 
 // Keyring knows root secrets and, where one is not here, what identities.json says of the keys made from it. It reads
-// files when first asked. It is safe for concurrent use.
+// files when first asked. The zero value knows no variable yet, see [Keyring.Take]. It is safe for concurrent use.
 type Keyring struct {
-	standIn bool
-
 	mu     sync.Mutex // guards what follows
 	wiped  bool
 	env    map[string][]byte
@@ -38,21 +36,6 @@ type Keyring struct {
 type rootUse struct {
 	source Source
 	scheme keyderive.Scheme
-}
-
-// NewKeyring returns a keyring that knows no variable yet, see [Keyring.Take].
-func NewKeyring() *Keyring {
-	k := &Keyring{env: make(map[string][]byte)}
-	k.forget()
-	return k
-}
-
-// NewStandIn returns a keyring that makes up each root secret, to see what a configuration that nobody has the root of
-// would come to.
-func NewStandIn() *Keyring {
-	k := NewKeyring()
-	k.standIn = true
-	return k
 }
 
 // Take moves the root secrets that are in variables from environ, a list of name=value, into the keyring, removes them
@@ -73,7 +56,7 @@ func (k *Keyring) Take(environ []string, roots ...Source) (rest []string, warnin
 		case !slices.Contains(taken, name):
 			taken = append(taken, name)
 			clear(k.env[name])
-			k.env[name] = []byte(value)
+			keep(&k.env, name, []byte(value))
 			os.Unsetenv(name) // fails only for a name that no environment has
 		}
 	}
@@ -90,9 +73,14 @@ func (k *Keyring) forget() {
 	for _, root := range k.roots {
 		root.Wipe()
 	}
-	k.roots = make(map[rootUse]*keyderive.Root)
-	k.public = make(map[Key]keyderive.Public)
-	k.listed = make(map[string]listing)
+	k.roots, k.public, k.listed = nil, nil, nil
+}
+
+func keep[K comparable, V any](in *map[K]V, key K, value V) {
+	if *in == nil {
+		*in = make(map[K]V)
+	}
+	(*in)[key] = value
 }
 
 // Wipe overwrites all secrets. The keyring is of no use any more.
@@ -125,7 +113,7 @@ func (k *Keyring) Public(key Key) (keyderive.Public, error) {
 	}
 	private, public, err := k.find(key)
 	if err == nil {
-		k.public[key] = public
+		keep(&k.public, key, public)
 	}
 	private.Wipe()
 	return public, err
@@ -162,7 +150,7 @@ func (k *Keyring) root(key Key) (*keyderive.Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key.Root, err)
 	}
-	k.roots[use] = root
+	keep(&k.roots, use, root)
 	return root, nil
 }
 
@@ -171,8 +159,6 @@ func (k *Keyring) secret(source Source) ([]byte, error) {
 	switch secret, ok := k.env[source.Env]; {
 	case k.wiped:
 		return nil, errors.New("the root secret has been wiped")
-	case k.standIn:
-		return keyderive.GenerateRoot(), nil
 	case source.Env == "":
 		return readRoot(source)
 	case !ok:

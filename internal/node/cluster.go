@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -18,9 +17,7 @@ const patience = 2 * time.Minute
 
 // cluster is the way to the Kubernetes API. It has a client only while something is asked. It is safe for concurrent use.
 type cluster struct {
-	where   kube.Cluster
-	inPod   bool
-	version string
+	connect func() (*kube.Client, error)
 	log     logrus.FieldLogger
 
 	mu     sync.Mutex // guards what follows
@@ -37,23 +34,26 @@ func newCluster(o Options) *cluster {
 		return ""
 	}
 	where, inPod := kube.InPod(getenv, o.AccountDir)
-	return &cluster{where: where, inPod: inPod, version: o.Version, log: o.Log}
+	version, log := o.Version, o.Log
+	return &cluster{log: log, connect: func() (*kube.Client, error) {
+		if !inPod {
+			return nil, hint.New("no Kubernetes cluster at hand: this process runs in no pod", "--dry-run and render ask the "+
+				"cluster of kubectl; a node of a laptop can have the addresses that it announces written down")
+		}
+		log.Debugf("Asking the Kubernetes API at %s", where.Server())
+		return kube.NewClient(where, kube.Options{UserAgent: "kubevali/" + version, Patience: patience, Log: log.Warnf})
+	}}
 }
 
-// reach returns the client.
+// reach returns the client. A cluster that was not found is looked for again.
 func (c *cluster) reach() (*kube.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.client != nil:
+	if c.client != nil {
 		return c.client, nil
-	case !c.inPod:
-		return nil, hint.With(errNoPod, "--dry-run and render ask the cluster of kubectl; a node of a laptop can have the "+
-			"addresses that it announces written down")
 	}
 	c.shrink() // what came before need not be there beside what comes: TLS and the answers
-	c.log.Debugf("Asking the Kubernetes API at %s", c.where.Server())
-	client, err := kube.NewClient(c.where, kube.Options{UserAgent: "kubevali/" + c.version, Patience: patience, Log: c.log.Warnf})
+	client, err := c.connect()
 	if err != nil {
 		return nil, err
 	}
@@ -61,18 +61,23 @@ func (c *cluster) reach() (*kube.Client, error) {
 	return client, nil
 }
 
-var errNoPod = errors.New("no Kubernetes cluster at hand: this process runs in no pod")
-
 // rest gives up what asking took, the client and memory, until something is asked again.
 func (c *cluster) rest() {
+	if c.close() {
+		c.shrink()
+	}
+}
+
+// close gives up the client, and reports whether there was one.
+func (c *cluster) close() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.client == nil {
-		return
+		return false
 	}
 	c.client.Close()
 	c.client = nil
-	c.shrink()
+	return true
 }
 
 func (c *cluster) shrink() {

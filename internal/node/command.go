@@ -14,8 +14,20 @@ import (
 	"github.com/kubevali/kubevali/internal/supervise"
 )
 
+// CodeFailed is the exit code when kubevali itself failed before the node started, as docker run has it.
+const CodeFailed = 125
+
+// loaded is a plan, and the environment that its node inherits.
+type loaded struct {
+	plan    *plan.Plan
+	environ []string
+}
+
 // Check reports what is wrong with a plan that can be told without this pod and this machine.
 func Check(p *plan.Plan) error {
+	if err := healthcheck.CheckBaseURL(p.Healthchecks.BaseURL); err != nil {
+		return fmt.Errorf("healthchecks.baseURL: %w", err)
+	}
 	if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
 		return nil
 	}
@@ -35,6 +47,28 @@ func check(l *loaded) error {
 		return nil
 	}
 	return startError(l.command().Check())
+}
+
+// startError says which key of the configuration is to blame for a node that cannot be started.
+func startError(err error) error {
+	var start *supervise.StartError
+	switch {
+	case !errors.As(err, &start):
+		return err
+	case start.Dir != "":
+		return fmt.Errorf("nodeTemplate.workingDir: %w", err)
+	case start.Code == 0:
+		return err // it is not the program's fault
+	}
+	return fmt.Errorf("nodeTemplate.command: %w", err)
+}
+
+func startCode(err error) int {
+	var start *supervise.StartError
+	if errors.As(err, &start) && start.Code != 0 {
+		return start.Code
+	}
+	return CodeFailed
 }
 
 // command is the plan's node as a process, with nobody watching its output.

@@ -2,6 +2,9 @@ package node
 
 import (
 	"context"
+	"sync"
+
+	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/facts"
@@ -9,83 +12,104 @@ import (
 	"github.com/kubevali/kubevali/internal/plan"
 )
 
-// load reads the configuration and makes the plan; ctx ends its questions to the cluster. These may take long, so listen is
-// called with the monitor's address before.
-func (n *node) load(ctx context.Context, listen func(address string)) (*loaded, error) {
-	cfg, err := n.options.Read()
+// loader makes plans of the configuration. It is for one goroutine at a time.
+type loader struct {
+	read    func() (*config.Config, error)
+	environ []string // this process's own, without root secrets
+	service *service
+	log     logrus.FieldLogger
+	keys    keyfile.Keyring
+	seed    *[32]byte // of all random values of templates: they stay the same as long as the node runs
+	running bool      // a node has been started, so that a Service may lead to it
+}
+
+// load reads the configuration and makes the plan; ctx ends its questions to the cluster. These may take long, so the monitor's
+// address is told before the first one.
+func (l *loader) load(ctx context.Context, tell func(address string)) (*loaded, error) {
+	cfg, err := l.read()
 	if err != nil {
 		return nil, err
 	}
-	f, environ, err := n.gather(cfg)
+	f, err := l.gather(cfg)
 	if err != nil {
 		return nil, err
 	}
-	n.service.pause() // it may be asking the cluster for a long time
-	a := &answers{service: &n.service, ctx: ctx, was: n.service.forget(), begin: func() {
+	l.service.pause() // it may be asking the cluster for a long time
+	a := &answers{service: l.service, ctx: ctx, was: l.service.forget(), begin: sync.OnceFunc(func() {
 		if address, err := plan.Listen(cfg, f); err == nil {
-			listen(address)
+			tell(address)
 		}
-	}}
-	a.reader.Cluster = func() (facts.Cluster, error) { return n.service.cluster.reach() }
-	made, err := n.makePlan(cfg, f, environ, a)
+	})}
+	a.reader.Cluster = func() (facts.Cluster, error) { return l.service.cluster.reach() }
+	made, err := l.makePlan(cfg, f, a)
 	if err != nil {
 		return nil, &loadError{err, passes(a.problem)}
 	}
 	for _, warning := range made.plan.Warnings {
-		n.log.Warn(warning)
+		l.log.Warn(warning)
 	}
 	return made, nil
 }
 
+// loadError is why there is no plan.
+type loadError struct {
+	error
+	passes bool // the cluster did not answer as it will later, so that another attempt makes sense
+}
+
+func (e *loadError) Unwrap() error { return e.error }
+
 // gather takes the root secrets that the configuration names out of the environment, and tells what is known of the pod by
 // what is left.
-func (n *node) gather(cfg *config.Config) (f facts.Facts, environ []string, err error) {
-	if n.keys == nil {
-		n.keys = new(keyfile.Keyring)
-	}
-	environ, warning := n.keys.Take(n.options.Environ, plan.Roots(cfg)...)
+func (l *loader) gather(cfg *config.Config) (facts.Facts, error) {
+	environ, warning := l.keys.Take(l.environ, plan.Roots(cfg)...)
 	if warning != nil {
-		n.log.Warn(warning)
+		l.log.Warn(warning)
 	}
-	if f, err = facts.FromEnviron(environ); err != nil {
-		return f, nil, err
+	l.environ = environ
+	f, err := facts.FromEnviron(environ)
+	if err != nil {
+		return f, err
 	}
-	if n.seed == nil {
-		n.seed = &f.Seed
+	if l.seed == nil {
+		seed := f.Seed
+		l.seed = &seed
 	}
-	f.Seed = *n.seed
-	return f, environ, nil
+	f.Seed = *l.seed
+	return f, nil
 }
 
 // makePlan makes the plan. Where templates ask what became of the Service, it must be made first. That changes the way to a
 // node that runs, so then the plan is made and checked with what the Service was before, or else placeholders, and the
 // Service given back if no plan comes of it.
-func (n *node) makePlan(cfg *config.Config, f facts.Facts, environ []string, a *answers) (*loaded, error) {
-	made := func(source plan.Source) (l *loaded, err error) {
-		l = &loaded{environ: environ}
-		if l.plan, err = plan.Complete(cfg, &f, n.keys.Public, source); err == nil && n.running {
-			err = check(l)
+func (l *loader) makePlan(cfg *config.Config, f facts.Facts, a *answers) (*loaded, error) {
+	makeBy := func(source plan.Source) (*loaded, error) {
+		made, err := plan.Complete(cfg, &f, l.keys.Public, source)
+		next := &loaded{made, l.environ}
+		if err == nil && l.running {
+			err = check(next)
 		}
-		return l, err
+		return next, err
 	}
-	if n.running {
-		preview, err := made(a.preview)
+	if l.running {
+		preview, err := makeBy(a.preview)
 		switch {
 		case err != nil:
-			n.service.resume()
+			l.service.made = a.was // nothing has touched it
+			l.service.resume()
 			return nil, err
 		case !a.previewed:
 			return preview, nil
 		}
 		f.NodePorts, f.Balancer = nil, nil
 	}
-	l, err := made(a.answer)
+	next, err := makeBy(a.answer)
 	if err != nil {
-		n.service.restore()
+		l.service.restore()
 		return nil, err
 	}
-	l.plan.Service = n.service.pin(l.plan.Service)
-	return l, nil
+	next.plan.Service = l.service.pin(next.plan.Service)
+	return next, nil
 }
 
 // answers complete the facts of one plan.
@@ -93,7 +117,7 @@ type answers struct {
 	reader    facts.Reader
 	service   *service
 	ctx       context.Context
-	begin     func() // called before the first question
+	begin     func() // called before each question
 	was       *made  // how the Service was before; nil: not known
 	previewed bool   // something about the Service was answered by that
 	problem   error  // the last one
@@ -105,7 +129,7 @@ func (a *answers) answer(f *facts.Facts, m facts.Missing, s *plan.Service) {
 		a.nodes(f, m)
 		return
 	}
-	a.started()
+	a.begin()
 	made, err := a.service.apply(a.ctx, s)
 	a.note(err)
 	if m.NodePorts {
@@ -147,7 +171,7 @@ func (a *answers) preview(f *facts.Facts, m facts.Missing, s *plan.Service) {
 }
 
 func (a *answers) nodes(f *facts.Facts, m facts.Missing) {
-	a.started()
+	a.begin()
 	a.reader.Nodes(a.ctx, f, m)
 	if f.Node != nil {
 		a.note(f.Node.Err)
@@ -160,24 +184,8 @@ func (a *answers) nodes(f *facts.Facts, m facts.Missing) {
 	}
 }
 
-// started is called before each question.
-func (a *answers) started() {
-	if a.begin != nil {
-		a.begin()
-		a.begin = nil
-	}
-}
-
 func (a *answers) note(err error) {
 	if err != nil {
 		a.problem = err
 	}
 }
-
-// loadError is why there is no plan.
-type loadError struct {
-	error
-	passes bool // the cluster did not answer as it will later, so that another attempt makes sense
-}
-
-func (e *loadError) Unwrap() error { return e.error }

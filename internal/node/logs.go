@@ -22,21 +22,26 @@ const tailSize = 64 << 10
 // logs are what the node writes, to its streams and to files, as a source of its health.
 type logs struct {
 	plan   *plan.Plan
-	log    logrus.FieldLogger
 	rules  watchlog.Rules
 	source *health.Log
 	tail   *watchlog.Tail
+	files  []*watchlog.Follower
 }
 
+// newLogs takes note of what is in the log files, so that nothing the node writes to them is taken for old.
 func newLogs(p *plan.Plan, machine *health.Machine, log logrus.FieldLogger) *logs {
 	w := p.Watchlog
-	l := &logs{plan: p, log: log, tail: watchlog.NewTail(tailSize)}
-	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp(), Expect: expected(p.Keys)}
-	l.source = machine.AddLog("logs", health.Thresholds{
+	l := &logs{plan: p, tail: watchlog.NewTail(tailSize)}
+	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp()}
+	l.source = machine.AddLog("logs", health.LogRules{
 		Last:       time.Duration(w.LastThreshold),
 		Startup:    time.Duration(w.StartupThreshold),
 		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != "",
+		Expect:     expected(p.Keys),
 	})
+	for _, path := range w.Files {
+		l.files = append(l.files, watchlog.NewFollower(path, io.MultiWriter(l.tail, watchlog.NewMatcher(l.rules, l.source)), log))
+	}
 	return l
 }
 
@@ -78,31 +83,9 @@ func (l *logs) watch(cmd *supervise.Command) (flush func()) {
 	}
 }
 
-// follow watches the plan's log files. It takes note of what is in them before it returns, so that nothing the node
-// writes to them is taken for old.
+// follow watches the plan's log files.
 func (l *logs) follow(ctx context.Context, work *sync.WaitGroup) {
-	for _, path := range l.plan.Watchlog.Files {
-		w := io.MultiWriter(l.tail, watchlog.NewMatcher(l.rules, l.source))
-		follower := watchlog.NewFollower(path, w, l.log)
-		work.Go(func() { follower.Run(ctx) })
-	}
-}
-
-// narrator is a companion that logs how the node is.
-type narrator struct {
-	log         logrus.FieldLogger
-	onUnhealthy config.UnhealthyAction
-}
-
-func (*narrator) started()                      {}
-func (*narrator) exited(supervise.Exit, string) {}
-func (*narrator) close()                        {}
-
-func (n *narrator) changed(now health.Snapshot) {
-	switch now.State {
-	case health.Healthy:
-		n.log.Infof("Node is healthy: %s", now.Reason)
-	case health.Unhealthy:
-		n.log.Warnf("Node is unhealthy: %s (process.onUnhealthy: %s)", now.Reason, n.onUnhealthy)
+	for _, file := range l.files {
+		work.Go(func() { file.Run(ctx) })
 	}
 }

@@ -5,6 +5,8 @@
 //	prepare, in order ─▶ start the node ─▶ companions beside it ─▶ stop ─▶ last words
 //
 // It wires the packages that do these things, each of which knows none of the others, and decides only what happens next.
+// Its files, from top to bottom: node.go goes from plan to plan, session.go from run to run of one plan, watcher.go and
+// load.go make the plans; what they use comes below: the Service, the process, its logs, the probes.
 //
 // Invariants:
 //
@@ -15,28 +17,21 @@
 //     changed back where it cannot.
 //   - Nothing that a companion does can delay the node, its output or its stop; the last report gets a short time of its
 //     own after the node's end.
+//   - What can wait until the node runs, waits.
 package node
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
-	"sync"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/hint"
-	"github.com/kubevali/kubevali/internal/keyfile"
-	"github.com/kubevali/kubevali/internal/plan"
 	"github.com/kubevali/kubevali/internal/prepare"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
-
-// CodeFailed is the exit code when kubevali itself failed before the node started, as docker run has it.
-const CodeFailed = 125
 
 // Options say what to run, and how.
 type Options struct {
@@ -61,17 +56,18 @@ const (
 // process: the node's own, 128+n where signal n ended it, or, with an error, CodeFailed or the code of a
 // *supervise.StartError.
 func Run(o Options) (code int, err error) {
-	n := &node{options: o, log: o.Log, supervisor: supervise.New(o.Log), health: health.New()}
+	n := &node{log: o.Log, version: o.Version, supervisor: supervise.New(o.Log), health: health.New()}
 	defer n.supervisor.Close()
 	n.probes = probes{log: o.Log, health: n.health}
 	defer n.probes.close()
 	n.service = service{cluster: newCluster(o), log: o.Log, ctx: n.supervisor.Stopping()}
 	defer n.service.pause()
-	defer func() { n.keys.Wipe() }()
+	n.loader = loader{read: o.Read, environ: o.Environ, service: &n.service, log: o.Log}
+	defer n.loader.keys.Wipe()
 	if o.Reload == ReloadOnChange {
-		n.file = newConfigFile(o.ConfigPath)
+		n.watcher = newWatcher(o.ConfigPath, &n.loader)
 	}
-	first, err := n.load(n.supervisor.Stopping(), n.probes.listenEarly)
+	first, err := n.loader.load(n.supervisor.Stopping(), n.probes.serveEarly)
 	if err != nil {
 		return n.failed(err)
 	}
@@ -80,45 +76,35 @@ func Run(o Options) (code int, err error) {
 
 // node is what outlives a plan.
 type node struct {
-	options    Options
 	log        logrus.FieldLogger
+	version    string
 	supervisor *supervise.Supervisor
 	health     *health.Machine
 	probes     probes
 	service    service
-	keys       *keyfile.Keyring // nil until the first configuration has been read
-	seed       *[32]byte        // of all random values of templates; they stay the same as long as the node runs
-	file       *configFile      // nil unless it is watched
-	ran        bool             // the present plan has started a node
-	running    bool             // a node has been started, so that a Service may lead to it
-	shrink     sync.Once        // at the first start of the node
-}
-
-// loaded is a plan, and the environment that its node inherits.
-type loaded struct {
-	plan    *plan.Plan
-	environ []string
+	loader     loader
+	watcher    *watcher // nil unless the configuration is watched
+	ran        bool     // the present plan has started a node
 }
 
 // run carries out one plan after the other. A new plan that does not even start is given up for the one before it, with
 // which the node was running.
 func (n *node) run(present *loaded) (int, error) {
 	var previous *loaded
+	proven := false // the node was running by the present plan
 	for {
 		n.ran = false
-		code, err := n.carryOut(present)
-		n.service.lenient = false
+		code, err := n.carryOut(present, proven)
 		if n.ran {
 			previous = nil
 		}
 		var change *planChange
 		switch {
 		case errors.As(err, &change):
-			previous, present = present, change.next
+			previous, present, proven = present, change.next, false
 		case err != nil && previous != nil:
 			n.log.Errorf("The new configuration does not work, so the node goes on with the old one: %s", hint.Line(err))
-			previous, present = nil, previous
-			n.service.lenient = true
+			previous, present, proven = nil, previous, true
 		default:
 			return code, err
 		}
@@ -126,14 +112,13 @@ func (n *node) run(present *loaded) (int, error) {
 }
 
 // carryOut runs the node by one plan. The error is a *planChange when another plan has come up.
-func (n *node) carryOut(l *loaded) (int, error) {
-	if err := n.prepare(l); err != nil {
+func (n *node) carryOut(l *loaded, proven bool) (int, error) {
+	if err := n.prepare(l, proven); err != nil {
 		return n.failed(err)
 	}
-	if n.file == nil {
-		n.keys.Wipe() // no other plan will ask
+	if n.watcher == nil {
+		n.loader.keys.Wipe() // no other plan will ask
 	}
-	n.service.cluster.rest()
 	s, err := newSession(n, l)
 	if err != nil {
 		return CodeFailed, err
@@ -144,16 +129,23 @@ func (n *node) carryOut(l *loaded) (int, error) {
 
 // prepare does what must be done before the node starts. What can fail without having changed anything comes first, and
 // last what cannot be taken back: the keys.
-func (n *node) prepare(l *loaded) error {
+func (n *node) prepare(l *loaded, proven bool) error {
 	if err := check(l); err != nil {
 		return err
 	}
 	return prepare.Run(n.supervisor.Stopping(), n.log,
 		prepare.Step{Name: "probes", Run: func(context.Context) error { return n.probes.listen(l.plan.Monitor.Listen) }},
-		prepare.Step{Name: "Service", Run: func(ctx context.Context) error { return n.service.keep(ctx, l.plan.Service) }},
+		prepare.Step{Name: "Service", Run: func(ctx context.Context) error { return n.keepService(ctx, l, proven) }},
 		prepare.Files(l.plan.Files, n.log),
-		prepare.Keys(l.plan.Keys, n.keys, n.log),
+		prepare.Keys(l.plan.Keys, &n.loader.keys, n.log),
 	)
+}
+
+func (n *node) keepService(ctx context.Context, l *loaded, proven bool) error {
+	if l.plan.Service != nil {
+		n.probes.serve() // this may take long
+	}
+	return n.service.keep(ctx, l.plan.Service, proven)
 }
 
 // failed is what becomes of an error before the node's start. Where a signal asked to stop, that is the reason.
@@ -170,24 +162,4 @@ func (n *node) interrupted() *supervise.Interrupt {
 	var interrupt *supervise.Interrupt
 	errors.As(context.Cause(n.supervisor.Stopping()), &interrupt)
 	return interrupt
-}
-
-func startCode(err error) int {
-	var start *supervise.StartError
-	if errors.As(err, &start) && start.Code != 0 {
-		return start.Code
-	}
-	return CodeFailed
-}
-
-// startError says which key of the configuration is to blame for a node that cannot be started.
-func startError(err error) error {
-	var start *supervise.StartError
-	switch {
-	case !errors.As(err, &start):
-		return err
-	case strings.Contains(start.Reason, "working directory"):
-		return fmt.Errorf("nodeTemplate.workingDir: %w", err)
-	}
-	return fmt.Errorf("nodeTemplate.command: %w", err)
 }

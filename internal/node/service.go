@@ -12,7 +12,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/kube"
 	"github.com/kubevali/kubevali/internal/plan"
@@ -29,7 +28,6 @@ type service struct {
 	made    *made         // how it was made last; nil: it was not, or that is not to be relied on any more
 	last    *plan.Service // that is there, or that is tried for; nil: none is wanted
 	pending bool          // it is tried for
-	lenient bool          // a node that ran goes on whatever becomes of its Service
 
 	stop context.CancelFunc // ends the attempts
 	work sync.WaitGroup
@@ -52,8 +50,8 @@ const (
 
 // keep makes the Service, or leaves that to a goroutine of its own where the API does not answer. An error says why it will
 // not come about without a change, such as a missing right. nil wants no Service; what is there is left alone. ctx ends the
-// wait.
-func (k *service) keep(ctx context.Context, s *plan.Service) error {
+// wait. With lenient, which is for a node that ran with this Service, no such error keeps it from going on.
+func (k *service) keep(ctx context.Context, s *plan.Service, lenient bool) error {
 	k.pause()
 	if s == nil {
 		k.last, k.pending = nil, false
@@ -74,7 +72,7 @@ func (k *service) keep(ctx context.Context, s *plan.Service) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case !passes(err) && !k.lenient:
+	case !passes(err) && !lenient:
 		k.resume()
 		return err
 	}
@@ -198,7 +196,7 @@ func (k *service) address(ctx context.Context, m *made) (string, error) {
 // pin makes a Service that was made the one with the ports that the cluster chose, so that whoever makes it again asks for
 // the same ones.
 func (k *service) pin(s *plan.Service) *plan.Service {
-	if s == nil || k.made == nil || !reflect.DeepEqual(k.made.wanted, s) || s.Type == string(config.ServiceLoadBalancer) {
+	if s == nil || k.made == nil || !reflect.DeepEqual(k.made.wanted, s) {
 		return s
 	}
 	k.made.wanted = s.Pinned(k.made.found.NodePorts())

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubevali/kubevali/internal/backoff"
 	"github.com/kubevali/kubevali/internal/config"
-	"github.com/kubevali/kubevali/internal/footprint"
 	"github.com/kubevali/kubevali/internal/health"
 	"github.com/kubevali/kubevali/internal/plan"
 	"github.com/kubevali/kubevali/internal/supervise"
@@ -36,9 +36,10 @@ type session struct {
 	companions []companion
 	restarts   restarts
 
-	ctx  context.Context // done when the session is over; its cause is a *planChange where there is one
-	end  context.CancelCauseFunc
-	work sync.WaitGroup // everything that runs beside the node
+	ctx    context.Context // done when the session is over; its cause is a *planChange where there is one
+	end    context.CancelCauseFunc
+	beside sync.Once      // at the first start of the node
+	work   sync.WaitGroup // everything that runs beside the node
 
 	forget func() bool // ends what newSession arranged for the stop
 
@@ -46,31 +47,33 @@ type session struct {
 	stopNode context.CancelCauseFunc // stops the node that runs; nil while none does
 }
 
+// planChange is why a node is stopped, and what to go on with.
+type planChange struct{ next *loaded }
+
+func (*planChange) Error() string { return "the configuration changed" }
+
+// newSession readies all that a run of the node needs. What runs beside the node begins with it.
 func newSession(n *node, l *loaded) (*session, error) {
 	s := &session{node: n, loaded: l, plan: l.plan, restarts: newRestarts(l.plan.Process)}
 	n.health.DropSources()
 	if l.plan.Watchlog != nil {
 		s.logs = newLogs(l.plan, n.health, n.log)
-		s.companions = append(s.companions, &narrator{n.log, l.plan.Process.OnUnhealthy})
 	}
-	if l.plan.Watchlog != nil && l.plan.Watchlog.HealthcheckID != "" {
-		r, err := newReporter(l.plan, s.logs, n)
+	switch {
+	case l.plan.Watchlog == nil:
+	case l.plan.Watchlog.HealthcheckID == "":
+		n.log.Info("No healthcheck ID is set: health is logged but not reported to a server")
+	default:
+		r, err := newReporter(l.plan, s.logs.tail, n.health, n.version, n.log)
 		if err != nil {
 			return nil, err
 		}
 		s.companions = append(s.companions, r)
 	}
-	n.running = true
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	stopping := n.supervisor.Stopping()
 	s.forget = context.AfterFunc(stopping, func() { n.health.Stopping(context.Cause(stopping).Error()) })
-	s.work.Go(func() { n.health.Run(s.ctx, s.changed) })
-	if s.logs != nil {
-		s.logs.follow(s.ctx, &s.work)
-	}
-	if n.file != nil {
-		s.work.Go(s.watchConfig)
-	}
+	n.loader.running = true
 	return s, nil
 }
 
@@ -163,24 +166,50 @@ func (s *session) started(pid int, stop context.CancelCauseFunc) {
 	s.mu.Unlock()
 
 	s.node.ran = true
-	s.node.shrink.Do(func() { s.work.Go(s.shrinkFootprint) })
+	s.beside.Do(s.runBeside)
 	s.node.log.Debugf("Node started, pid %d", pid)
+}
+
+// runBeside starts what runs beside the node.
+func (s *session) runBeside() {
+	s.node.probes.serve()
+	s.work.Go(func() { s.node.health.Run(s.ctx, s.changed) })
+	if s.logs != nil {
+		s.logs.follow(s.ctx, &s.work)
+	}
+	if s.node.watcher != nil {
+		s.work.Go(s.watchConfig)
+	}
+	s.work.Go(s.shrinkFootprint)
+}
+
+// watchConfig ends the session once the configuration makes another plan. After a signal nothing is asked for that any more.
+func (s *session) watchConfig() {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	defer context.AfterFunc(s.node.supervisor.Stopping(), cancel)()
+	next := s.node.watcher.next(ctx, s.plan)
+	if next == nil {
+		return
+	}
+	s.node.log.Info("The configuration changed: stopping the node to start it anew")
+	s.node.health.Stopping("the configuration changed")
+	s.end(&planChange{next})
 }
 
 // settled is when the first ping has been sent and the first probes answered, which takes more than all that follows.
 const settled = 3 * time.Second
 
-// shrinkFootprint gives back what the start needed, and once more what the first ping did. It runs beside the node: it must
-// not hold up its output.
+// shrinkFootprint gives back what the start needed, and once more what the first ping did. It takes its time, so it comes
+// after the node's start, and beside it.
 func (s *session) shrinkFootprint() {
+	s.node.service.cluster.close()
 	for _, wait := range []time.Duration{0, settled} {
 		select {
 		case <-time.After(wait):
+			s.node.service.cluster.shrink()
 		case <-s.ctx.Done():
 			return
-		}
-		if err := footprint.Shrink(); err != nil {
-			s.node.log.Debugf("Cannot give back memory: %v", err)
 		}
 	}
 }
@@ -201,12 +230,26 @@ type sick struct{ reason string }
 
 func (s *sick) Error() string { return "the node is unhealthy: " + s.reason }
 
-// changed is called with each change of the node's state, some time after it.
+// changed is called with each change of the node's state, some time after it. What is urgent comes before what is logged: a
+// log that nobody reads blocks whoever writes to it.
 func (s *session) changed(now health.Snapshot) {
+	if !s.act(now) || s.logs == nil {
+		return
+	}
+	switch now.State {
+	case health.Healthy:
+		s.node.log.Infof("Node is healthy: %s", now.Reason)
+	case health.Unhealthy:
+		s.node.log.Warnf("Node is unhealthy: %s (process.onUnhealthy: %s)", now.Reason, s.plan.Process.OnUnhealthy)
+	}
+}
+
+// act does what a change calls for, unless it is of a run that has ended in the meantime.
+func (s *session) act(now health.Snapshot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopNode == nil || !now.StartedAt.Equal(s.node.health.Snapshot().StartedAt) {
-		return
+		return false
 	}
 	for _, c := range s.companions {
 		c.changed(now)
@@ -215,6 +258,7 @@ func (s *session) changed(now health.Snapshot) {
 		s.node.health.Stopping("unhealthy: " + now.Reason)
 		s.stopNode(&sick{now.Reason})
 	}
+	return true
 }
 
 // again reports whether the node is to be started once more. For a node that ended by itself, also after its log had
@@ -263,4 +307,37 @@ func describe(exit supervise.Exit, why error) string {
 		text += "; it outlived its grace period and was killed"
 	}
 	return text
+}
+
+// restarts counts a node's restarts and decides on the next one.
+type restarts struct {
+	rules   config.Process
+	backoff backoff.Backoff // its tries are the restarts since the node last ran for longer than the longest wait
+}
+
+func newRestarts(rules config.Process) restarts {
+	return restarts{rules, backoff.Backoff{First: time.Duration(rules.RestartBackoff), Max: time.Duration(rules.RestartBackoffMax)}}
+}
+
+// wanted reports whether the policy restarts a node that ended by itself.
+func (r *restarts) wanted(exit supervise.Exit) bool {
+	switch r.rules.Restart {
+	case config.RestartAlways:
+		return true
+	case config.RestartOnFailure:
+		return exit.Code != 0
+	}
+	return false
+}
+
+// next returns how long to wait before the next restart, or false when there have been too many in a row. A node that ran
+// for longer than the longest wait starts over.
+func (r *restarts) next(ran time.Duration) (wait time.Duration, ok bool) {
+	if ran > r.backoff.Max {
+		r.backoff.Reset()
+	}
+	if r.rules.RestartMaxTries > 0 && r.backoff.Tries() >= r.rules.RestartMaxTries {
+		return 0, false
+	}
+	return r.backoff.Next(), true
 }

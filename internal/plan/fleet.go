@@ -61,7 +61,7 @@ func Identify(cfg *config.Config, f facts.Facts, pods []string, identities Ident
 			key.Path = own[i].Path // beside this pod's own key stands what is known of others
 			public, err := identities(key.Key)
 			if err != nil {
-				m.failAt("p2pKeys."+key.Name, err)
+				m.failAt("p2pKeys."+key.Name, unlisted(err))
 				return nil, fmt.Errorf("pod %s:\n%w", pod, m.Err())
 			}
 			known.Keys = append(known.Keys, keyfile.KeyIdentity{Name: key.Name, Public: public})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/facts"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/kube"
@@ -166,11 +167,19 @@ func (m *maker) identify(f *facts.Facts, missing facts.Missing, identities Ident
 				path := key.Path
 				key.Path = own[i].Path // beside this pod's own key stands what is known of others
 				public, err := identities(key.Key)
-				f.Keys[of] = facts.Known[facts.Key]{Value: facts.Key{Path: path, Public: public}, Err: err}
+				f.Keys[of] = facts.Known[facts.Key]{Value: facts.Key{Path: path, Public: public}, Err: unlisted(err)}
 			}
 		}
 	}
 	return nil
+}
+
+// unlisted says which key of the configuration decides about who is listed.
+func unlisted(err error) error {
+	if errors.Is(err, keyfile.ErrUnlisted) {
+		return hint.With(err, hint.Of(err)+"; fleet.replicas says how large that is")
+	}
+	return err
 }
 
 // forPod says in each finding which other pod it is about.

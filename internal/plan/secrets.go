@@ -27,7 +27,9 @@ type hidden struct {
 func hiddenIn(cfg *config.Config) hidden {
 	var h hidden
 	for _, root := range Roots(cfg) {
-		h.env = append(h.env, root.Env)
+		if root.Env != "" && !slices.Contains(h.env, root.Env) {
+			h.env = append(h.env, root.Env)
+		}
 	}
 	slices.Sort(h.env)
 	for _, key := range cfg.P2PKeys {
@@ -43,14 +45,12 @@ func hiddenIn(cfg *config.Config) hidden {
 var errUnsettled = render.Fail("readFile cannot be used here, as it is not known yet which files hold keys and root secrets",
 	"write the paths in p2pKeys without templates")
 
-// Roots returns the root secrets that are in environment variables by the configuration, in order of the keys.
+// Roots returns where the configuration's root secrets are, in order of the keys. A file can be a template still.
 func Roots(cfg *config.Config) []keyfile.Source {
 	var roots []keyfile.Source
 	for _, name := range slices.Sorted(maps.Keys(cfg.P2PKeys)) {
-		root := keyfile.Source{Env: cfg.P2PKeys[name].RootSecret.Env}
-		if root.Env != "" && !slices.Contains(roots, root) {
-			roots = append(roots, root)
-		}
+		root := cfg.P2PKeys[name].RootSecret
+		roots = append(roots, keyfile.Source{Env: root.Env, File: root.File.Text})
 	}
 	return roots
 }

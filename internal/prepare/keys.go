@@ -55,11 +55,15 @@ func writeKey(key plan.Key, ring *keyfile.Keyring, log logrus.FieldLogger) error
 
 // keyError says which key of the configuration an error is about, and which of its settings decides.
 func keyError(name string, err error) error {
+	remedy := hint.Of(err)
 	var conflict *keyfile.ConflictError
-	if errors.As(err, &conflict) {
-		err = hint.With(err, conflict.Hint()+"; ifExists: overwrite takes this pod's key, ifExists: keep stays with what is there")
+	switch {
+	case errors.As(err, &conflict) && conflict.Replaceable:
+		remedy += ", or set ifExists: overwrite; to stay with what is there, set ifExists: keep"
+	case errors.As(err, &conflict):
+		remedy += "; to stay with what is there, set ifExists: keep"
 	}
-	return fmt.Errorf("p2pKeys.%s: %w", name, err)
+	return hint.With(fmt.Errorf("p2pKeys.%s: %w", name, err), remedy)
 }
 
 // WriteKeys is for an init container that alone has the root secrets: it writes the pod's keys and beside them the public

@@ -259,7 +259,7 @@ func (r *Renderer) undefined(name string, own map[string]*parse.Tree) error {
 	slices.Sort(names)
 	remedy := hint.DidYouMean(name, names)
 	if remedy == "" {
-		remedy = `define it in commonTemplate: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
+		remedy = "define it in " + r.common + `: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
 	}
 	return Fail("there is no template "+strconv.Quote(name), remedy)
 }

@@ -37,6 +37,7 @@ func (r *Renderer) library() map[string]any {
 	for name := range withheld {
 		delete(funcs, name)
 	}
+	limitCalls(funcs)
 	r.addRandom(funcs)
 	maps.Copy(funcs, map[string]any{
 		"print": fmt.Sprint, "printf": printf, "println": fmt.Sprintln,
@@ -57,6 +58,9 @@ func (r *Renderer) library() map[string]any {
 // printf is fmt.Sprintf, but fails where that would put an error such as %!d(string=2) into the text.
 func printf(format string, args ...any) (string, error) {
 	const mark = "%!"
+	if formatted(format, args) > MaxText {
+		return "", ErrValue
+	}
 	text := fmt.Sprintf(format, args...)
 	if strings.Contains(text, mark) && !strings.Contains(format+fmt.Sprint(args...), mark) {
 		return "", Fail("printf: the arguments do not fit the format", "%d takes a number; int makes one of a text")

@@ -10,7 +10,9 @@ import (
 )
 
 // The limits stop mistakes, such as a range over a billion or a template that calls itself, before they fill the memory.
-// Each template, round of a loop and call looks at the clock; each call looks at what it is given.
+// Templates keep them themselves: the instrumenter puts calls of the functions below into their parse trees, so that each
+// template and each round of a loop looks at the clock, and each value is looked at before a function, a variable, a loop or
+// the text gets it.
 const (
 	// Limits is how long all templates may take together, from New or Restart on. A call that has begun is not stopped.
 	Limits = 2 * time.Second
@@ -38,12 +40,13 @@ const (
 	funcEnter = "_enter" // at the begin of each template
 	funcLeave = "_leave" // at its end
 	funcRound = "_round" // at the begin of each round of a loop
+	funcBound = "_bound" // behind each value
 	funcPrint = "_print" // at the end of each pipeline that is printed
 )
 
 func (r *Renderer) checks() template.FuncMap {
 	round := func() (string, error) { return "", r.inTime() }
-	return template.FuncMap{funcEnter: r.enter, funcLeave: r.leave, funcRound: round, funcPrint: r.printable}
+	return template.FuncMap{funcEnter: r.enter, funcLeave: r.leave, funcRound: round, funcBound: r.bounded, funcPrint: r.printable}
 }
 
 // Restart gives all templates together their time anew.
@@ -76,56 +79,17 @@ func (r *Renderer) printable(v any) (any, error) {
 	case r.options.Group != nil && r.options.Group(v):
 		return nil, Fail("this is not a text but a group of values", "name one of them: "+strings.Join(r.options.Fields, ", "))
 	}
-	return v, sized(reflect.ValueOf(v))
+	return r.bounded(v)
 }
 
-// limited is fn within the limits: it is not called when time is up, nor with values that are too large, nor when its
-// result would be. It has fn's parameters and first result, and an error.
-func (r *Renderer) limited(name string, fn any) any {
-	inner := reflect.ValueOf(fn)
-	t := inner.Type()
-	call := inner.Call
-	if t.IsVariadic() {
-		call = inner.CallSlice
-	}
-	in := make([]reflect.Type, t.NumIn())
-	for i := range in {
-		in[i] = t.In(i)
-	}
-	outer := reflect.FuncOf(in, []reflect.Type{t.Out(0), reflect.TypeFor[error]()}, t.IsVariadic())
-	return reflect.MakeFunc(outer, func(args []reflect.Value) []reflect.Value {
-		err := r.admit(name, args)
-		if err != nil {
-			return []reflect.Value{reflect.Zero(t.Out(0)), reflect.ValueOf(&err).Elem()}
-		}
-		out := call(args)
-		if len(out) == 1 {
-			out = append(out, reflect.Zero(reflect.TypeFor[error]()))
-		}
-		return out
-	}).Interface()
-}
-
-// admit returns why a function cannot be called, if it cannot.
-func (r *Renderer) admit(name string, args []reflect.Value) error {
+// bounded passes on a value that is not too large, while there is time. What a value holds twice counts twice, since it is
+// printed twice.
+func (r *Renderer) bounded(v any) (any, error) {
 	if err := r.inTime(); err != nil {
-		return err
+		return nil, err
 	}
-	for _, arg := range args {
-		if err := sized(arg); err != nil {
-			return err
-		}
-	}
-	if estimate := estimates[name]; estimate != nil {
-		return estimate(args)
-	}
-	return nil
-}
-
-// sized returns an error for a value that is too large. What it holds twice counts twice, since it is printed twice.
-func sized(v reflect.Value) error {
 	size := 0
-	return weigh(v, 0, &size)
+	return v, weigh(reflect.ValueOf(v), 0, &size)
 }
 
 func weigh(v reflect.Value, depth int, size *int) error {
@@ -220,27 +184,41 @@ func (i *instrumenter) branch(n *parse.BranchNode) {
 	i.list(n.ElseList)
 }
 
+// pipe bounds what each command of a pipeline gives and gets.
 func (i *instrumenter) pipe(pipe *parse.PipeNode) {
 	if pipe == nil {
 		return
 	}
+	var cmds []*parse.CommandNode
 	for _, cmd := range pipe.Cmds {
 		i.included(cmd)
-		for _, arg := range cmd.Args {
-			i.argument(arg)
+		for n, arg := range cmd.Args {
+			cmd.Args[n] = i.argument(arg, n > 0)
 		}
+		cmds = append(cmds, cmd, command(cmd.Pos, funcBound))
 	}
+	pipe.Cmds = cmds
 }
 
-func (i *instrumenter) argument(arg parse.Node) {
+// argument is an argument, bounded where it is what a function is given.
+func (i *instrumenter) argument(arg parse.Node, given bool) parse.Node {
 	switch n := arg.(type) {
 	case *parse.IdentifierNode:
 		i.functions = append(i.functions, use{n.Ident, n.Pos})
 	case *parse.PipeNode:
 		i.pipe(n)
 	case *parse.ChainNode:
-		i.argument(n.Node)
+		n.Node = i.argument(n.Node, false)
 	}
+	switch arg.(type) {
+	case *parse.DotNode, *parse.VariableNode, *parse.FieldNode, *parse.ChainNode:
+		if given {
+			value := &parse.CommandNode{NodeType: parse.NodeCommand, Pos: arg.Position(), Args: []parse.Node{arg}}
+			cmds := []*parse.CommandNode{value, command(arg.Position(), funcBound)}
+			return &parse.PipeNode{NodeType: parse.NodePipe, Pos: arg.Position(), Cmds: cmds}
+		}
+	}
+	return arg
 }
 
 // included notes the template that a command includes by its literal name.

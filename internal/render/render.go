@@ -53,6 +53,7 @@ type Options struct {
 type Renderer struct {
 	options Options
 	errs    config.Errors
+	common  string            // the path of the template whose definitions all others can use
 	sources []config.Template // sources[n] is the template that is parsed under the name "#n"
 	funcs   map[string]any    // all that can be called; nil until a template calls a function
 	ready   map[string]bool   // functions that set has
@@ -81,6 +82,7 @@ func IsPlain(text string) bool { return !strings.Contains(text, "{{") }
 
 // Define compiles the template whose definitions all others can use, before them. Errors are reported.
 func (r *Renderer) Define(common config.Template) (ok bool) {
+	r.common = common.At.Path
 	if IsPlain(common.Text) {
 		return true
 	}
@@ -180,7 +182,7 @@ func (r *Renderer) provide(name string) error {
 	if !ok {
 		return r.unknownFunction(name)
 	}
-	r.set.Funcs(template.FuncMap{name: r.limited(name, fn)})
+	r.set.Funcs(template.FuncMap{name: fn})
 	r.ready[name] = true
 	return nil
 }
