@@ -1,9 +1,11 @@
 package plan_test
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/kubevali/kubevali/internal/config"
 )
 
 func TestKeyErrors(t *testing.T) {
@@ -44,6 +46,8 @@ func TestKeyErrors(t *testing.T) {
 		{"replicas", key("") + "\nfleet: {replicas: '{{ .Pod.Name }}'}", withKeys(), []string{`fleet.replicas: expected a number from 0 to 10000, but this is "sts-2"`}},
 		{"too many replicas", key("") + "\nfleet: {replicas: 10001}", withKeys(), []string{`but this is "10001"`}},
 		{"no replicas", replaced(`peerID "node"`, "len (peers)"), withKeys(), []string{"the pod's peers are not known (set fleet.replicas"}},
+		{"peers of nobody", strings.Replace(key(", identity: {pod: one}"), `peerID "node"`, "len (peers)", 1) + "\nfleet: {replicas: 3}", nobody,
+			[]string{"nodeTemplate.command[1]: the pod's name is not known, and so are those of the others (set POD_NAME"}},
 		{"one identity for all", strings.Replace(key(", identity: {pod: one}"), `peerID "node"`, "len (peers)", 1) + "\nfleet: {replicas: 3}", withKeys(),
 			[]string{"nodeTemplate.command[1]: pod sts-0 has the same key node as this pod (let p2pKeys.node.identity.pod depend on .Index)"}},
 		{"a sibling without an identity", strings.Replace(key(", identity: {pod: '{{ if eq .Index 1 }}{{ fail \"who am I?\" }}{{ else }}{{ .Index }}{{ end }}'}"),
@@ -58,10 +62,17 @@ func TestKeyErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { expectErrors(t, test.file, test.w, test.wants...) })
 	}
-	t.Run("reported once", func(t *testing.T) {
-		_, err := withKeys().make(parse(t, replaced("env: R", "env: MISSING")))
-		if lines := strings.Split(fmt.Sprint(err), "\n"); len(lines) != 1 {
-			t.Errorf("got %q", lines)
+	// What rests on something that failed does not fail by itself.
+	for _, file := range []string{
+		replaced("env: R", "env: MISSING"),
+		replaced(`peerID "node"`, "len (peers)") + "\nfleet: {replicas: '{{ fail \"how many?\" }}'}",
+		strings.Replace(replaced(`peerID "node"`, `required "none" (keyPath "node")`), "/key", "'{{ fail \"no path\" }}'", 1),
+		strings.Replace(replaced(`peerID "node"`, `readFile "/no/such/file"`), "/key", "'{{ fail \"no path\" }}'", 1),
+	} {
+		_, err := withKeys().make(parse(t, file))
+		found := config.Errors(nil)
+		if !errors.As(err, &found) || len(found) != 1 || strings.HasPrefix(found[0].At.Path, "nodeTemplate") {
+			t.Errorf("%s\ngot %v", file, err)
 		}
-	})
+	}
 }

@@ -142,3 +142,21 @@ p2pKeys:
 		t.Errorf("a valid file: %v", err)
 	}
 }
+
+// Without root secrets and without a cluster a plan can be looked at, and its pods have identities of their own.
+func TestPlaceholderIdentities(t *testing.T) {
+	w := sts2()
+	w.identities, w.source, w.Node = plan.PlaceholderIdentity, plan.Placeholders, nil
+	for _, file := range []string{
+		everything, keysFile,
+		"nodeTemplate: {command: [node]}\np2pKeys: {a: {rootSecret: {env: R}, scheme: rss3-sha256, type: ed25519, format: raw, path: /a}}",
+	} {
+		made := mustMake(t, file, w)
+		for i, key := range made.Keys {
+			if key.Public == nil || key.PublicID == "" || key.PublicID == mustMake(t, file, w.ForPod("sts-1")).Keys[i].PublicID ||
+				key.PublicID != mustMake(t, file, w).Keys[i].PublicID {
+				t.Errorf("got %+v", key)
+			}
+		}
+	}
+}

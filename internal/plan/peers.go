@@ -68,8 +68,11 @@ func (k *keyring) path(name string, pods []string) (string, error) {
 	if err != nil || pod == "" {
 		return own.Path, err
 	}
-	key, _ := k.sibling(own, pod)
-	return key.Path, nil
+	key, err := k.sibling(own, pod)
+	if key.Path != "" {
+		return key.Path, nil // whoever has its root secret
+	}
+	return "", err
 }
 
 // identifier is one of the names that the world knows a key's owner by.

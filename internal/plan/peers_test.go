@@ -22,6 +22,7 @@ func TestKeyFunctions(t *testing.T) {
 	tests := []struct{ template, want string }{
 		{`{{ keyPath "node" }} {{ keyPath "sentry" }}`, "/data/nodekey /data/sts-2/node_key.json"},
 		{`{{ keyPath "sentry" "sts-0" }}`, "/data/sts-0/node_key.json"},
+		{`{{ keyPath "sentry" "sts-99" }}`, "/data/sts-99/node_key.json"}, // whose root secret is not here
 		{`{{ peerID "node" }} {{ peerID "sentry" }}`, node("sts-2").PeerID + " " + sentry("sts-2").PeerID},
 		{`{{ peerID "node" .Pod.Name }}`, node("sts-2").PeerID},
 		{`{{ peerID "node" "sts-0" }} {{ peerID "sentry" "other-7" }}`, node("sts-0").PeerID + " " + sentry("other-7").PeerID},
@@ -88,8 +89,10 @@ func TestKeyFunctionErrors(t *testing.T) {
 func TestTooManySiblings(t *testing.T) {
 	w := withKeys()
 	w.identities = constantKeys
-	const endless = `{{ range 100000 }}{{ $x := peerID "node" (printf "x-%d" .) }}{{ end }}`
-	expectErrors(t, withValue(endless), w, "nodeTemplate.env.VALUE: the templates ask for keys of more than 10000 pods")
+	for _, function := range []string{"peerID", "keyPath"} {
+		endless := `{{ range 100000 }}{{ $x := ` + function + ` "node" (printf "x-%d" .) }}{{ end }}`
+		expectErrors(t, withValue(endless), w, "nodeTemplate.env.VALUE: the templates ask for keys of more than 10000 pods")
+	}
 	const many = `{{ eachPeer "node" "{PeerID}" | join "," | sha256sum }}`
 	mustMake(t, strings.Replace(withValue(many), "'{{ add 1 3 }}'", "2000", 1), w)
 }
