@@ -5,12 +5,8 @@
 package footprint
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 )
 
 // gcPercent is how much the heap may grow between two collections, in percent of what is in use: a small heap that
@@ -26,31 +22,4 @@ func Shrink() error {
 	}
 	debug.FreeOSMemory()
 	return releaseProgram()
-}
-
-// mapping is a line of /proc/self/maps; proc_pid_maps(5).
-type mapping struct {
-	start, end  uintptr
-	permissions string
-	path        string
-}
-
-// program returns the mappings in maps that hold the unwritable parts of the file at path.
-func program(maps io.Reader, path string) ([]mapping, error) {
-	var found []mapping
-	lines := bufio.NewScanner(maps)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) != 6 {
-			continue // not a file
-		}
-		m := mapping{permissions: fields[1], path: fields[5]}
-		if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.start, &m.end); err != nil {
-			return nil, fmt.Errorf("/proc/self/maps: %q: %w", fields[0], err)
-		}
-		if m.path == path && !strings.Contains(m.permissions, "w") {
-			found = append(found, m)
-		}
-	}
-	return found, lines.Err()
 }

@@ -1,15 +1,21 @@
 package footprint
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 )
 
 func TestShrinkLowersTheResidentProgram(t *testing.T) {
-	if ok, err := fixed("/proc/self/exe"); err != nil || !ok {
+	program, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if parts, err := fixedParts(program); err != nil || len(parts) == 0 {
 		t.Skipf("this test is a relocated program, which is left alone (%v)", err)
 	}
 	before := residentFile(t)
@@ -40,21 +46,36 @@ func residentFile(t *testing.T) int {
 }
 
 func TestOnlyTheUnwritablePartsOfTheProgram(t *testing.T) {
-	const maps = `00400000-00401000 r--p 00000000 fe:00 42 /bin/node
-00401000-00a00000 r-xp 00001000 fe:00 42 /bin/node
-00a00000-00b00000 rw-p 00600000 fe:00 42 /bin/node
-c000000000-c000400000 rw-p 00000000 00:00 0
-7f0000000000-7f0000001000 r-xp 00000000 fe:00 43 /lib/libc.so.6
-7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]
-`
-	parts, err := program(strings.NewReader(maps), "/bin/node")
+	const relocatable, note, executableFlag, readable = 3, 4, 1, 4
+	program := func(kind uint16) []byte {
+		h := header{Type: kind, Parts: 128, PartSize: 64, PartCount: 4}
+		h.Ident[4] = class64
+		var file bytes.Buffer
+		for _, content := range []any{
+			h, make([]byte, 128-binary.Size(h)),
+			part{Type: note, Flags: readable, Address: 0x400f78, Size: 0x64}, make([]byte, 8),
+			part{Type: load, Flags: readable | executableFlag, Address: 0x400000, Size: 0x1000}, make([]byte, 8),
+			part{Type: load, Flags: readable, Address: 0x401000, Size: 0x2000}, make([]byte, 8),
+			part{Type: load, Flags: readable | writable, Address: 0x403000, Size: 0x1000},
+		} {
+			if err := binary.Write(&file, binary.NativeEndian, content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return file.Bytes()
+	}
+
+	parts, err := fixedParts(bytes.NewReader(program(executable)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(parts) != 2 || parts[0].start != 0x400000 || parts[1].start != 0x401000 || parts[1].end != 0xa00000 {
+	if len(parts) != 2 || parts[0].Address != 0x400000 || parts[1].Address != 0x401000 || parts[1].Size != 0x2000 {
 		t.Errorf("found %+v", parts)
 	}
-	if _, err := program(strings.NewReader("x-y r--p 0 0:0 1 /bin/node\n"), "/bin/node"); err == nil {
-		t.Error("no error for a line that is none")
+	if parts, err := fixedParts(bytes.NewReader(program(relocatable))); err != nil || len(parts) > 0 {
+		t.Errorf("found %+v in a program that is relocated (%v)", parts, err)
+	}
+	if _, err := fixedParts(bytes.NewReader(program(executable)[:200])); err == nil {
+		t.Error("no error for a file that is cut off")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Thresholds say how long a node may be silent.
-type Thresholds struct {
+// LogRules say what a node's log must tell, and how often.
+type LogRules struct {
 	// Last is how old the last sign of life may become. 0: any age.
 	Last time.Duration
 	// Startup is how long the first sign of life may take. 0: as long as it wants.
@@ -16,30 +16,33 @@ type Thresholds struct {
 	// NeedsMatch is set when signs of life are looked for. Without, a node is healthy once started, and unhealthy from its
 	// first failure until it is started again.
 	NeedsMatch bool
+	// Expect are texts that the node must announce in each run before a sign of life counts, such as its identity. Empty ones
+	// do not count.
+	Expect []string
 }
 
 // A Log is a source: what the node's log says. It is starting until the first sign of life and then healthy; unhealthy
 // when a sign of life is too late, and from a failure to the next sign of life. It is safe for concurrent use.
 type Log struct {
-	machine    *Machine
-	name       string
-	thresholds Thresholds
+	machine *Machine
+	name    string
+	rules   LogRules
 
-	// Guarded by the machine's lock. All but matches and expected are about this run of the node.
+	// Guarded by the machine's lock. All but matches are about this run of the node.
 	startedAt time.Time
 	lastMatch time.Time // zero: none yet
 	failure   string    // that no sign of life has followed; empty: none
 	matches   uint64
 	values    map[string]string
-	expected  []string // what the node must announce before a sign of life counts
-	seen      []string // what of that it has announced
+	announced []string // what of LogRules.Expect the node has announced
 }
 
-// AddLog adds a source. It is for the time when no node runs; so is all that Log's methods tell only about the node that
-// was started last.
-func (m *Machine) AddLog(name string, t Thresholds) *Log {
-	l := &Log{machine: m, name: name, thresholds: t}
-	m.add(l)
+// AddLog adds a source, which needs a name beside others. It is for the time when no node runs.
+func (m *Machine) AddLog(name string, r LogRules) *Log {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := &Log{machine: m, name: name, rules: r}
+	m.sources = append(m.sources, l)
 	return l
 }
 
@@ -71,28 +74,29 @@ func (l *Log) Fail(keyword, line string) {
 	l.failure = fmt.Sprintf("fail keyword %q: %s", keyword, line)
 }
 
-// Expect says what the node must announce in each run before a sign of life counts, and returns what of that is still
-// missing.
-func (l *Log) Expect(texts []string) (missing []string) {
+// Missing returns what the node has still to announce.
+func (l *Log) Missing() []string {
+	if len(l.rules.Expect) == 0 {
+		return nil
+	}
 	now := l.machine.enter()
 	defer l.machine.leave(now)
-	l.expected = texts
 	return l.missing()
 }
 
-// Seen says that the node has announced one of the texts that are expected.
+// Seen says that the node has announced one of the texts that are missing.
 func (l *Log) Seen(text string) {
 	now := l.machine.enter()
 	defer l.machine.leave(now)
-	l.seen = append(l.seen, text)
+	l.announced = append(l.announced, text)
 }
 
 // The methods below are called while the machine is locked.
 
 func (l *Log) missing() []string {
 	var texts []string
-	for _, text := range l.expected {
-		if text != "" && !slices.Contains(l.seen, text) {
+	for _, text := range l.rules.Expect {
+		if text != "" && !slices.Contains(l.announced, text) {
 			texts = append(texts, text)
 		}
 	}
@@ -103,7 +107,7 @@ func (l *Log) label() string { return l.name }
 
 func (l *Log) start(at time.Time) {
 	l.startedAt, l.lastMatch, l.failure = at, time.Time{}, ""
-	l.values, l.seen = nil, nil
+	l.values, l.announced = nil, nil
 }
 
 func (l *Log) state(at time.Time) State {
@@ -111,7 +115,7 @@ func (l *Log) state(at time.Time) State {
 	switch {
 	case l.failure != "", !deadline.IsZero() && !at.Before(deadline):
 		return Unhealthy
-	case l.thresholds.NeedsMatch && l.lastMatch.IsZero():
+	case l.rules.NeedsMatch && l.lastMatch.IsZero():
 		return Starting
 	}
 	return Healthy
@@ -127,37 +131,30 @@ func (l *Log) due(after time.Time) time.Time {
 
 // deadline is when the next sign of life is too late, zero for never.
 func (l *Log) deadline() time.Time {
-	t := l.thresholds
 	switch {
-	case !t.NeedsMatch:
-	case l.lastMatch.IsZero() && t.Startup > 0:
-		return l.startedAt.Add(t.Startup)
-	case !l.lastMatch.IsZero() && t.Last > 0:
-		return l.lastMatch.Add(t.Last)
+	case !l.rules.NeedsMatch:
+	case l.lastMatch.IsZero() && l.rules.Startup > 0:
+		return l.startedAt.Add(l.rules.Startup)
+	case !l.lastMatch.IsZero() && l.rules.Last > 0:
+		return l.lastMatch.Add(l.rules.Last)
 	}
 	return time.Time{}
 }
 
 func (l *Log) reason(at time.Time) string {
-	reason, threshold := "", time.Duration(0)
 	switch {
 	case l.failure != "":
 		return l.failure
-	case !l.thresholds.NeedsMatch:
+	case !l.rules.NeedsMatch:
 		return "started, no failure so far"
+	case l.lastMatch.IsZero() && l.rules.Startup == 0:
+		return fmt.Sprintf("no sign of life since the start %s ago", rounded(at.Sub(l.startedAt)))
 	case l.lastMatch.IsZero():
-		reason = fmt.Sprintf("no sign of life since the start %s ago", rounded(at.Sub(l.startedAt)))
-		threshold = l.thresholds.Startup
-	default:
-		reason = fmt.Sprintf("last sign of life %s ago", rounded(at.Sub(l.lastMatch)))
-		if l.state(at) == Unhealthy {
-			threshold = l.thresholds.Last
-		}
+		return fmt.Sprintf("no sign of life since the start %s ago, threshold %s", rounded(at.Sub(l.startedAt)), l.rules.Startup)
+	case l.state(at) == Healthy:
+		return fmt.Sprintf("last sign of life %s ago", rounded(at.Sub(l.lastMatch)))
 	}
-	if threshold > 0 {
-		reason += fmt.Sprintf(", threshold %s", threshold)
-	}
-	return reason
+	return fmt.Sprintf("last sign of life %s ago, threshold %s", rounded(at.Sub(l.lastMatch)), l.rules.Last)
 }
 
 func (l *Log) describe(s *Snapshot) {

@@ -58,12 +58,6 @@ func (m *Machine) DropSources() {
 	m.sources = nil
 }
 
-func (m *Machine) add(s source) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sources = append(m.sources, s)
-}
-
 // Started says that the node runs, as process pid. It must come before any source has news of this run. It counts as a
 // change of the state even when the state is the same.
 func (m *Machine) Started(pid int) {
@@ -81,25 +75,21 @@ func (m *Machine) Started(pid int) {
 }
 
 // Stopping says that the node has been asked to stop, and why. Only Exited and Started change the state after that.
-func (m *Machine) Stopping(reason string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.advance()
-	if m.current.State != Stopping && m.current.State != Exited {
-		m.watched, m.why = false, reason
-		m.change(Stopping, now)
-	}
-}
+func (m *Machine) Stopping(reason string) { m.end(Stopping, reason) }
 
 // Exited says that the node has ended, and how. Only Started changes the state after that.
-func (m *Machine) Exited(reason string) {
+func (m *Machine) Exited(reason string) { m.end(Exited, reason) }
+
+func (m *Machine) end(to State, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.advance()
-	m.current.PID = 0
-	if m.current.State != Exited {
+	if to == Exited {
+		m.current.PID = 0
+	}
+	if m.current.State != to && m.current.State != Exited {
 		m.watched, m.why = false, reason
-		m.change(Exited, now)
+		m.change(to, now)
 	}
 }
 

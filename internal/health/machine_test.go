@@ -28,19 +28,19 @@ type node struct {
 	*health.Log
 }
 
-func newNode(t health.Thresholds) node {
+func newNode(t health.LogRules) node {
 	m := health.New()
 	return node{m, m.AddLog("logs", t)}
 }
 
 func TestStates(t *testing.T) {
 	const minute = time.Minute
-	usual := health.Thresholds{Last: 5 * minute, Startup: 10 * minute, NeedsMatch: true}
-	patient := health.Thresholds{Last: 5 * minute, NeedsMatch: true}
-	failuresOnly := health.Thresholds{Last: 5 * minute, Startup: minute}
+	usual := health.LogRules{Last: 5 * minute, Startup: 10 * minute, NeedsMatch: true}
+	patient := health.LogRules{Last: 5 * minute, NeedsMatch: true}
+	failuresOnly := health.LogRules{Last: 5 * minute, Startup: minute}
 	for _, c := range []struct {
 		name       string
-		thresholds health.Thresholds
+		thresholds health.LogRules
 		story      func(l node)
 		want       string // the states in order
 		reason     string // part of the last one's
@@ -142,7 +142,7 @@ func TestStates(t *testing.T) {
 // Without Run too every Snapshot is right.
 func TestSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newNode(health.Thresholds{Last: time.Minute, NeedsMatch: true})
+		l := newNode(health.LogRules{Last: time.Minute, NeedsMatch: true})
 		begin := time.Now()
 		at := func(d time.Duration) time.Time { return begin.Add(d) }
 		expect := func(want health.Snapshot) {
@@ -193,7 +193,7 @@ func TestSnapshot(t *testing.T) {
 // Run wakes up for the threshold by itself, at the moment.
 func TestRunReportsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newNode(health.Thresholds{Last: time.Minute, Startup: time.Hour, NeedsMatch: true})
+		l := newNode(health.LogRules{Last: time.Minute, Startup: time.Hour, NeedsMatch: true})
 		var at []time.Duration
 		begin := time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -231,7 +231,7 @@ func collect(m *health.Machine) (changes []health.Snapshot) {
 
 // While nobody listens a node that flaps, or restarts, does not fill the memory; what is kept makes sense.
 func TestPendingChangesAreBounded(t *testing.T) {
-	l := newNode(health.Thresholds{NeedsMatch: true})
+	l := newNode(health.LogRules{NeedsMatch: true})
 	l.Started(1)
 	for range 1000 {
 		l.Match(1, nil)
@@ -337,8 +337,8 @@ func TestTwoSources(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := health.New()
-				logs := m.AddLog("logs", health.Thresholds{Last: 5 * minute, Startup: 10 * minute, NeedsMatch: true})
-				chain := m.AddLog("chain", health.Thresholds{Last: minute, NeedsMatch: true})
+				logs := m.AddLog("logs", health.LogRules{Last: 5 * minute, Startup: 10 * minute, NeedsMatch: true})
+				chain := m.AddLog("chain", health.LogRules{Last: minute, NeedsMatch: true})
 				m.Started(1)
 				c.story(m, logs, chain)
 				if got := m.Snapshot().Reason; got != c.reason {
@@ -349,6 +349,36 @@ func TestTwoSources(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A node that has made itself a new key runs as well as any, and is unhealthy all the same.
+func TestExpectedAnnouncements(t *testing.T) {
+	m := health.New()
+	l := m.AddLog("logs", health.LogRules{NeedsMatch: true, Expect: []string{"16Uiu2me", "", "enode://me"}})
+	expect := func(state health.State, reason string, missing ...string) {
+		t.Helper()
+		now := m.Snapshot()
+		if now.State != state || !strings.Contains(now.Reason, reason) || !slices.Equal(l.Missing(), missing) {
+			t.Errorf("%s (%s), %q missing", now.State, now.Reason, l.Missing())
+		}
+		if state != health.Healthy && !now.LastMatch.IsZero() {
+			t.Error("a sign of life has counted")
+		}
+	}
+	for range 2 { // in each run anew
+		m.Started(1)
+		expect(health.Starting, "no sign of life", "16Uiu2me", "enode://me")
+		l.Match(1, nil)
+		expect(health.Unhealthy, `the node has not announced "16Uiu2me"`, "16Uiu2me", "enode://me")
+		l.Seen("16Uiu2me")
+		expect(health.Unhealthy, "16Uiu2me", "enode://me")
+		l.Match(1, nil)
+		expect(health.Unhealthy, `the node has not announced "enode://me"`, "enode://me")
+		l.Seen("enode://me")
+		expect(health.Unhealthy, "enode://me")
+		l.Match(1, nil)
+		expect(health.Healthy, "last sign of life")
 	}
 }
 
@@ -379,7 +409,7 @@ func TestSnapshotInJSON(t *testing.T) {
 }
 
 func TestMachineIsSafeForConcurrentUse(t *testing.T) {
-	l := newNode(health.Thresholds{Last: time.Nanosecond, NeedsMatch: true})
+	l := newNode(health.LogRules{Last: time.Nanosecond, NeedsMatch: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	var run, users sync.WaitGroup
 	last := health.Snapshot{}

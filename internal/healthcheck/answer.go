@@ -21,19 +21,11 @@ const (
 	maxQuote = 80
 )
 
-// Class says what to do about a ping that was not accepted.
-type Class int
-
-const (
-	// Transient: the network, or a server that is busy or broken. Another try may help.
-	Transient Class = iota
-	// Configuration: the server will say the same again until somebody changes a setting here or there.
-	Configuration
-)
-
 // Error says why a ping was not accepted. Its text names the server, and holds at most four characters of the check's ID.
 type Error struct {
-	Class Class
+	// Permanent: the server will say the same again until somebody changes a setting here or there. Otherwise, with the
+	// network and a server that is busy or broken, another try may help.
+	Permanent bool
 	// RetryAfter is how long the server wants to be left alone, at most 5 minutes. 0: it did not say.
 	RetryAfter time.Duration
 
@@ -105,10 +97,10 @@ func (c *Client) adviceNotFound() string {
 // refused is an answer that will not change by itself.
 func (c *Client) refused(resp *http.Response, answer, hint string) error {
 	return &Error{
-		Class:   Configuration,
-		message: fmt.Sprintf("%s answered %s", c, answer),
-		cause:   strconv.Itoa(resp.StatusCode),
-		hint:    hint,
+		Permanent: true,
+		message:   fmt.Sprintf("%s answered %s", c, answer),
+		cause:     strconv.Itoa(resp.StatusCode),
+		hint:      hint,
 	}
 }
 

@@ -171,17 +171,9 @@ func (c *Client) request(ctx context.Context, p Ping) *http.Request {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if body := c.body(p); len(body) > 0 {
+	if body := p.Body(int(c.bodyLimit.Load())); len(body) > 0 {
 		// With the length known the body is not sent in chunks; the server stores a chunked one as empty.
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	return req.WithContext(ctx)
-}
-
-func (c *Client) body(p Ping) []byte {
-	limit := int(c.bodyLimit.Load())
-	if p.Body == nil || limit == 0 {
-		return nil
-	}
-	return keepLast(bytes.ToValidUTF8(p.Body(limit), []byte("\uFFFD")), limit)
 }

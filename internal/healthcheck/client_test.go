@@ -110,7 +110,7 @@ func TestPingSendsWhatTheProtocolAsksFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base, requests := serve(t, answer(200, "OK"))
 			c := newClient(t, healthcheck.ClientOptions{BaseURL: base + tt.path, ID: secret.Text(tt.id), Create: tt.create, Version: "1.2.3"})
-			tt.ping.Body = healthcheck.Text("healthy", nil)
+			tt.ping.Head = "healthy"
 			if err := c.Ping(t.Context(), tt.ping); err != nil {
 				t.Fatal(err)
 			}
@@ -156,61 +156,59 @@ func TestPingSendsTheBaseURLsPassword(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	const (
-		config    = healthcheck.Configuration
-		transient = healthcheck.Transient
-	)
+	const config, transient = true, false // whether it is permanent
 	inTwoMinutes := time.Now().Add(2 * time.Minute).UTC().Format(http.TimeFormat)
 	tests := map[string]struct {
 		handler    http.HandlerFunc
 		id         string
 		accepted   bool
-		class      healthcheck.Class
+		permanent  bool
 		retryAfter [2]time.Duration // from, to
 		says       string
 	}{
 		"OK":             {handler: answer(200, "OK"), accepted: true},
 		"OK and newline": {handler: answer(200, "OK\n"), accepted: true},
 		"created":        {handler: answer(201, "Created"), id: slug, accepted: true},
-		"not found, hosted": {handler: answer(200, "OK (not found)"), class: config,
+		"not found, hosted": {handler: answer(200, "OK (not found)"), permanent: config,
 			says: "answered OK (not found) (check the check's ID"},
-		"rate limited, hosted": {handler: answer(200, "OK (rate limited)"), class: transient,
+		"rate limited, hosted": {handler: answer(200, "OK (rate limited)"), permanent: transient,
 			retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "too many pings"},
-		"rate limited, old spelling": {handler: answer(200, "OK (rate-limited)"), class: transient,
+		"rate limited, old spelling": {handler: answer(200, "OK (rate-limited)"), permanent: transient,
 			retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "too many pings"},
-		"a web page":         {handler: answer(200, "<html>Welcome</html>"), class: config, says: "(check the base URL"},
-		"empty":              {handler: answer(200, ""), class: config, says: "(check the base URL"},
-		"huge":               {handler: answer(200, strings.Repeat("OK", 1<<20)), class: config, says: "(check the base URL"},
-		"binary":             {handler: answer(404, "\x00\xff"), class: config, says: "answered 404 Not Found (check"},
-		"bad request":        {handler: answer(400, "invalid url format"), class: config, says: `400 Bad Request ("invalid url format") (check`},
-		"not found":          {handler: answer(404, "not found"), class: config, says: "answered 404 Not Found (check"},
-		"slug not found":     {handler: answer(404, "not found"), id: slug, class: config, says: "let the server create"},
-		"ambiguous":          {handler: answer(409, "ambiguous slug"), id: slug, class: config, says: "several checks"},
-		"forbidden":          {handler: answer(403, ""), class: config, says: "403 Forbidden"},
-		"too large":          {handler: answer(413, ""), class: config, says: "413"},
-		"timeout":            {handler: answer(408, ""), class: transient, says: "408"},
-		"too many":           {handler: answer(429, ""), class: transient, retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "429"},
-		"too many, seconds":  {handler: answer(429, "", "Retry-After", "40"), class: transient, retryAfter: [2]time.Duration{40 * time.Second, 40 * time.Second}, says: "429"},
-		"too many, date":     {handler: answer(429, "", "Retry-After", inTwoMinutes), class: transient, retryAfter: [2]time.Duration{time.Second, 2 * time.Minute}, says: "429"},
-		"too many, past":     {handler: answer(429, "", "Retry-After", "Wed, 29 Jan 2020 09:58:23 GMT"), class: transient, says: "429"},
-		"too many, for days": {handler: answer(429, "", "Retry-After", "99999999999999"), class: transient, retryAfter: [2]time.Duration{5 * time.Minute, 5 * time.Minute}, says: "429"},
-		"too many, nonsense": {handler: answer(503, "", "Retry-After", "-5 or so"), class: transient, says: "503"},
-		"too many, negative": {handler: answer(503, "", "Retry-After", "-5"), class: transient, says: "503"},
-		"server error":       {handler: answer(500, "oops"), class: transient, says: "500 Internal Server Error"},
-		"bad gateway":        {handler: answer(502, "<html>"), class: transient, says: "502 Bad Gateway"},
-		"unknown status":     {handler: answer(599, ""), class: transient, says: "answered 599"},
-		"redirect": {handler: answer(301, "", "Location", "https://other.example.com/ping/"+uuid), class: config,
+		"a web page":         {handler: answer(200, "<html>Welcome</html>"), permanent: config, says: "(check the base URL"},
+		"empty":              {handler: answer(200, ""), permanent: config, says: "(check the base URL"},
+		"huge":               {handler: answer(200, strings.Repeat("OK", 1<<20)), permanent: config, says: "(check the base URL"},
+		"binary":             {handler: answer(404, "\x00\xff"), permanent: config, says: "answered 404 Not Found (check"},
+		"bad request":        {handler: answer(400, "invalid url format"), permanent: config, says: `400 Bad Request ("invalid url format") (check`},
+		"not found":          {handler: answer(404, "not found"), permanent: config, says: "answered 404 Not Found (check"},
+		"slug not found":     {handler: answer(404, "not found"), id: slug, permanent: config, says: "let the server create"},
+		"ambiguous":          {handler: answer(409, "ambiguous slug"), id: slug, permanent: config, says: "several checks"},
+		"forbidden":          {handler: answer(403, ""), permanent: config, says: "403 Forbidden"},
+		"too large":          {handler: answer(413, ""), permanent: config, says: "413"},
+		"timeout":            {handler: answer(408, ""), permanent: transient, says: "408"},
+		"too many":           {handler: answer(429, ""), permanent: transient, retryAfter: [2]time.Duration{15 * time.Second, 15 * time.Second}, says: "429"},
+		"too many, seconds":  {handler: answer(429, "", "Retry-After", "40"), permanent: transient, retryAfter: [2]time.Duration{40 * time.Second, 40 * time.Second}, says: "429"},
+		"too many, date":     {handler: answer(429, "", "Retry-After", inTwoMinutes), permanent: transient, retryAfter: [2]time.Duration{time.Second, 2 * time.Minute}, says: "429"},
+		"too many, past":     {handler: answer(429, "", "Retry-After", "Wed, 29 Jan 2020 09:58:23 GMT"), permanent: transient, says: "429"},
+		"too many, for days": {handler: answer(429, "", "Retry-After", "99999999999999"), permanent: transient, retryAfter: [2]time.Duration{5 * time.Minute, 5 * time.Minute}, says: "429"},
+		"too many, nonsense": {handler: answer(503, "", "Retry-After", "-5 or so"), permanent: transient, says: "503"},
+		"too many, negative": {handler: answer(503, "", "Retry-After", "-5"), permanent: transient, says: "503"},
+		"server error":       {handler: answer(500, "oops"), permanent: transient, says: "500 Internal Server Error"},
+		"bad gateway":        {handler: answer(502, "<html>"), permanent: transient, says: "502 Bad Gateway"},
+		"unknown status":     {handler: answer(599, ""), permanent: transient, says: "answered 599"},
+		"redirect": {handler: answer(301, "", "Location", "https://other.example.com/ping/"+uuid), permanent: config,
 			says: "answered 301 Moved Permanently to https://other.example.com (redirects are not followed: set the base URL"},
-		"redirect in place": {handler: answer(308, "", "Location", "/login?next="+uuid), class: config, says: "to http://127.0.0.1"},
-		"redirect nowhere":  {handler: answer(302, ""), class: config, says: "302 Found (redirects"},
-		"redirect to the ID": {handler: answer(302, "", "Location", "https://"+uuid+".example.com/"), class: config,
+		"redirect in place": {handler: answer(308, "", "Location", "/login?next="+uuid), permanent: config, says: "to http://127.0.0.1"},
+		"redirect nowhere":  {handler: answer(302, ""), permanent: config, says: "302 Found (redirects"},
+		"redirect to the ID": {handler: answer(302, "", "Location", "https://"+uuid+".example.com/"), permanent: config,
 			says: "to https://… ("},
-		"echo":            {handler: answer(404, "no check "+uuid), class: config, says: `("…")`},
-		"echo in capital": {handler: answer(400, "BAD "+strings.ToUpper(uuid)+" HERE"), class: config, says: `("…")`},
-		"echo in part":    {handler: answer(400, uuid[10:]+" what?"), class: config, says: `("…")`},
-		"echo of bare":    {handler: answer(400, strings.ReplaceAll(uuid, "-", "")), class: config, says: `("…")`},
-		"echo of a slug":  {handler: answer(400, "no "+slug), id: slug, class: config, says: `("…")`},
-		"echo of a cut line": {handler: answer(400, strings.Repeat("x", 60)+uuid+"\nmore"), class: config,
+		"echo":             {handler: answer(404, "no check "+uuid), permanent: config, says: `("…")`},
+		"echo in capital":  {handler: answer(400, "BAD "+strings.ToUpper(uuid)+" HERE"), permanent: config, says: `("…")`},
+		"echo in part":     {handler: answer(400, uuid[10:]+" what?"), permanent: config, says: `("…")`},
+		"echo of bare":     {handler: answer(400, strings.ReplaceAll(uuid, "-", "")), permanent: config, says: `("…")`},
+		"echo of a little": {handler: answer(400, "975d4c"), permanent: config, says: `("…")`},
+		"echo of a slug":   {handler: answer(400, "no "+slug), id: slug, permanent: config, says: `("…")`},
+		"echo of a cut line": {handler: answer(400, strings.Repeat("x", 60)+uuid+"\nmore"), permanent: config,
 			says: "400 Bad Request (check"},
 	}
 	for name, tt := range tests {
@@ -233,8 +231,8 @@ func TestAnswers(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			mustNotLeak(t, fmt.Sprintf("%v %+v %s", hint.Line(err), err, c), id)
-			if e.Class != tt.class {
-				t.Errorf("class %v, want %v", e.Class, tt.class)
+			if e.Permanent != tt.permanent {
+				t.Errorf("permanent %v, want %v", e.Permanent, tt.permanent)
 			}
 			if e.RetryAfter < tt.retryAfter[0] || e.RetryAfter > tt.retryAfter[1] {
 				t.Errorf("retry after %v, want %v", e.RetryAfter, tt.retryAfter)
@@ -314,13 +312,13 @@ func TestNetworkTroubles(t *testing.T) {
 			c := newClient(t, healthcheck.ClientOptions{BaseURL: tt.base, ID: uuid, Timeout: tt.timeout})
 			var texts []string
 			for range 2 {
-				err := c.Ping(t.Context(), healthcheck.Ping{Body: healthcheck.Text("healthy", nil)})
+				err := c.Ping(t.Context(), healthcheck.Ping{Head: "healthy"})
 				var e *healthcheck.Error
 				if !errors.As(err, &e) {
 					t.Fatalf("got %v", err)
 				}
 				mustNotLeak(t, fmt.Sprintf("%v %+v", hint.Line(err), err), uuid)
-				if e.Class != healthcheck.Transient && !strings.Contains(tt.says, "400") {
+				if e.Permanent && !strings.Contains(tt.says, "400") {
 					t.Errorf("%v is not transient", err)
 				}
 				text := hint.Line(err)
@@ -374,11 +372,11 @@ func TestBodyKeepsToTheServersLimit(t *testing.T) {
 	}
 	for i, step := range steps {
 		var limits []int
-		body := func(limit int) []byte {
+		tail := func(limit int) []byte {
 			limits = append(limits, limit)
 			return append(lines(200_000), "the last line\n"...)
 		}
-		if err := c.Ping(t.Context(), healthcheck.Ping{RunID: step.announce, Body: body}); err != nil {
+		if err := c.Ping(t.Context(), healthcheck.Ping{RunID: step.announce, Head: "head", Lines: tail}); err != nil {
 			t.Fatal(err)
 		}
 		got := <-requests
@@ -388,13 +386,13 @@ func TestBodyKeepsToTheServersLimit(t *testing.T) {
 			}
 			continue
 		}
-		if len(limits) != 1 || limits[0] != step.want {
+		if len(limits) != 1 || limits[0] != step.want-len("head\n\n") {
 			t.Errorf("step %d: asked for %v bytes, want %d", i, limits, step.want)
 		}
 		if len(got.Body) > step.want || len(got.Body) < step.want-16 {
 			t.Errorf("step %d: sent %d bytes, limit %d", i, len(got.Body), step.want)
 		}
-		if !strings.HasPrefix(got.Body, "0123456789abcde\n") || !strings.HasSuffix(got.Body, "\nthe last line\n") {
+		if !strings.HasPrefix(got.Body, "head\n\n0123456789abcde\n") || !strings.HasSuffix(got.Body, "\nthe last line\n") {
 			t.Errorf("step %d: not whole lines up to the last: %q … %q", i, got.Body[:20], got.Body[len(got.Body)-20:])
 		}
 	}
@@ -404,7 +402,7 @@ func TestBodyIsAlwaysUTF8(t *testing.T) {
 	base, requests := serve(t, answer(200, "OK"))
 	c := newClient(t, healthcheck.ClientOptions{BaseURL: base, ID: uuid})
 	torn := func(int) []byte { return bytes.Repeat([]byte("\xe2\x82\xac\xff"), 5000) }
-	if err := c.Ping(t.Context(), healthcheck.Ping{Body: torn}); err != nil {
+	if err := c.Ping(t.Context(), healthcheck.Ping{Head: "head", Lines: torn}); err != nil {
 		t.Fatal(err)
 	}
 	if got := (<-requests).Body; !utf8.ValidString(got) || len(got) > 10_000 || len(got) < 9990 {
@@ -412,7 +410,7 @@ func TestBodyIsAlwaysUTF8(t *testing.T) {
 	}
 }
 
-func TestText(t *testing.T) {
+func TestPingBody(t *testing.T) {
 	tail := func(text string) func(int) []byte {
 		return func(max int) []byte { return []byte(text) } // ignores max, as a careless one might
 	}
@@ -437,7 +435,7 @@ func TestText(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := string(healthcheck.Text(tt.head, tt.tail)(tt.limit)); got != tt.want {
+			if got := string(healthcheck.Ping{Head: tt.head, Lines: tt.tail}.Body(tt.limit)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -50,9 +50,11 @@ type Ping struct {
 	Code int
 	// RunID ties the pings of one run of the node together; see NewRunID. Empty: left out.
 	RunID string
-	// Body returns what to attach, at most limit bytes of UTF-8. It is called for every try from the sender's goroutine
-	// and must be quick. Nil: nothing is attached. See Text.
-	Body func(limit int) []byte
+	// Head is what to attach, in one or a few lines.
+	Head string
+	// Lines returns the node's last lines, at most limit bytes of them, to be attached below Head. It is called for every
+	// try from the sender's goroutine and must be quick. Nil: none.
+	Lines func(limit int) []byte
 }
 
 // String describes the ping for the log, such as "exit 137".
@@ -85,32 +87,26 @@ func (p Ping) exitStatus() string {
 // NewRunID returns a fresh ID for Ping.RunID: a random UUID in the canonical form, the only one the server takes.
 func NewRunID() string { return uuid.NewString() }
 
-// Text returns a Ping.Body: the head, an empty line, and as many of the node's last bytes as still fit. The server keeps
-// the first bytes of a body and drops the rest, so it is up to the sender that the last lines survive. tail returns the
-// last lines, at most max bytes of them; it may be nil.
-func Text(head string, tail func(max int) []byte) func(limit int) []byte {
+// Body returns at most limit bytes of UTF-8 to attach: Head, an empty line, and as many of the node's last bytes as still
+// fit. The server keeps the first bytes of a body and drops the rest, so it is up to the sender that the last lines survive.
+func (p Ping) Body(limit int) []byte {
 	const gap = "\n\n"
-	return func(limit int) []byte {
-		body := []byte(strings.ToValidUTF8(strings.TrimSpace(head), "\uFFFD"))
-		if len(body) > limit {
-			return keepFirst(body, limit)
-		}
-		room := limit - len(body) - len(gap)
-		if tail == nil || room <= 0 {
-			return body
-		}
-		lines := keepLast(bytes.ToValidUTF8(tail(room), []byte("\uFFFD")), room)
-		if len(lines) == 0 {
-			return body
-		}
-		return append(append(body, gap...), lines...)
+	body := []byte(strings.ToValidUTF8(strings.TrimSpace(p.Head), "\uFFFD"))
+	room := limit - len(body) - len(gap)
+	if p.Lines == nil || room <= 0 {
+		return keepFirst(body, limit)
 	}
+	lines := keepLast(bytes.ToValidUTF8(p.Lines(room), []byte("\uFFFD")), room)
+	if len(lines) == 0 {
+		return body
+	}
+	return append(append(body, gap...), lines...)
 }
 
 // keepFirst returns at most limit bytes from the start of valid UTF-8, without a torn character.
 func keepFirst(b []byte, limit int) []byte {
-	end := max(limit, 0)
-	for end > 0 && !utf8.RuneStart(b[end]) {
+	end := min(max(limit, 0), len(b))
+	for end < len(b) && end > 0 && !utf8.RuneStart(b[end]) {
 		end--
 	}
 	return b[:end]

@@ -17,8 +17,6 @@ const (
 	// replacedTimeout is how long a ping on its way may still take once something newer has made it pointless. An answering
 	// server gets both, in order; a hanging one does not hold up the news.
 	replacedTimeout = 2 * time.Second
-	// closeBudget is the time for the last pings when Close gets a context without a deadline.
-	closeBudget = 5 * time.Second
 	// closeTries is how often each of the last pings is tried.
 	closeTries = 3
 
@@ -32,7 +30,6 @@ type Pinger interface {
 
 // ReporterOptions are what a Reporter needs.
 type ReporterOptions struct {
-	// Pinger sends the pings. Nil: nothing is sent, the pings are only logged.
 	Pinger Pinger
 	// Interval is the time between periodic pings; below 15 s it counts as 15 s. 0: 1 minute.
 	Interval time.Duration
@@ -87,9 +84,6 @@ func Start(o ReporterOptions) *Reporter {
 		pacer:    newPacer(interval, time.Now()),
 		warned:   map[string]bool{},
 	}
-	if r.pinger == nil {
-		r.log.Info("No healthcheck ID is set: health is logged but not reported to a server")
-	}
 	go r.run()
 	return r
 }
@@ -110,21 +104,13 @@ func (r *Reporter) Report(p Ping) {
 	r.ring()
 }
 
-// Close ends the reporter. The reported pings that are still waiting get the time until ctx ends, in equal shares, so that
-// the last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more.
-// Without a deadline Close takes 5 s at most. It returns when the reporter's goroutine has ended.
-func (r *Reporter) Close(ctx context.Context) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(closeBudget)
-	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+// Close ends the reporter within budget, which the reported pings that are still waiting get in equal shares, so that the
+// last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more. It returns
+// when the reporter's goroutine has ended.
+func (r *Reporter) Close(budget time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
-	r.beginClosing(ctx, time.Until(deadline))
-	<-r.done
-}
-
-func (r *Reporter) beginClosing(ctx context.Context, budget time.Duration) {
+	defer func() { <-r.done }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing != nil {
@@ -137,7 +123,6 @@ func (r *Reporter) beginClosing(ctx context.Context, budget time.Duration) {
 	case !slices.Contains(r.queue, r.sending): // a periodic one, or one that was replaced
 		r.cancel()
 	default:
-		context.AfterFunc(ctx, r.cancel)
 		time.AfterFunc(budget/time.Duration(len(r.queue)), r.cancel)
 	}
 }
@@ -254,10 +239,6 @@ func (r *Reporter) try(p *Ping) result {
 // send sends a ping and logs what became of it.
 func (r *Reporter) send(ctx context.Context, p *Ping) result {
 	log := r.log.WithField("ping", p.String())
-	if r.pinger == nil {
-		log.Debug("Health ping not sent: no healthcheck ID is set")
-		return result{}
-	}
 	err := r.pinger.Ping(ctx, *p)
 	switch {
 	case err == nil:
@@ -281,7 +262,7 @@ func (r *Reporter) send(ctx context.Context, p *Ping) result {
 	}
 	r.warned[trouble.cause] = true
 	log.Logf(level, "Health ping not accepted: %s", hint.Line(trouble))
-	return result{again: trouble.Class == Transient, retryAfter: trouble.RetryAfter}
+	return result{again: !trouble.Permanent, retryAfter: trouble.RetryAfter}
 }
 
 // flush gives each waiting ping its share of the time that is left.

@@ -107,7 +107,7 @@ func hangOn(kind healthcheck.Kind) func(context.Context, healthcheck.Ping) error
 
 // down fails like a server that cannot be reached.
 func down(context.Context, healthcheck.Ping) error {
-	return &healthcheck.Error{Class: healthcheck.Transient}
+	return &healthcheck.Error{}
 }
 
 func always(err error) func(context.Context, healthcheck.Ping) error {
@@ -127,7 +127,7 @@ func start(t *testing.T, o healthcheck.ReporterOptions) (*healthcheck.Reporter, 
 	}
 	o.Log = logger
 	r := healthcheck.Start(o)
-	t.Cleanup(func() { r.Close(t.Context()) })
+	t.Cleanup(func() { r.Close(5 * time.Second) })
 	return r, hook
 }
 
@@ -500,22 +500,6 @@ func TestUnknownErrorsAreRetried(t *testing.T) {
 	})
 }
 
-func TestWithoutAnIDPingsAreOnlyLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
-		r, hook := start(t, healthcheck.ReporterOptions{Current: current(success)})
-		r.Report(fail)
-		sleep(s, 125*time.Second)
-		r.Close(t.Context())
-		if n := len(entries(hook, logrus.DebugLevel)); n != 3 {
-			t.Errorf("%d debug lines for 3 pings", n)
-		}
-		if n := len(entries(hook, logrus.InfoLevel)); n != 1 {
-			t.Errorf("%d info lines", n)
-		}
-	})
-}
-
 func TestClose(t *testing.T) {
 	const budget = 4 * time.Second
 	tests := map[string]struct {
@@ -536,7 +520,7 @@ func TestClose(t *testing.T) {
 			answer: hangOn(healthcheck.Fail), want: "exit 137", tries: "fail, exit 137"},
 		"the hanging one is the last": {before: []healthcheck.Ping{killed}, answer: hang, tries: "exit 137", took: budget, warning: "lost"},
 		"all hang":                    {before: []healthcheck.Ping{fail}, last: []healthcheck.Ping{logged}, answer: hang, tries: "fail, log", took: budget, warning: "lost"},
-		"refused": {last: []healthcheck.Ping{killed}, answer: always(&healthcheck.Error{Class: healthcheck.Configuration}),
+		"refused": {last: []healthcheck.Ping{killed}, answer: always(&healthcheck.Error{Permanent: true}),
 			tries: "exit 137", warning: "not accepted"},
 		"a server that takes a second": {before: []healthcheck.Ping{killed}, answer: func(context.Context, healthcheck.Ping) error {
 			time.Sleep(1500 * time.Millisecond)
@@ -556,10 +540,8 @@ func TestClose(t *testing.T) {
 				for _, p := range tt.last {
 					r.Report(p)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), budget)
-				defer cancel()
 				began := time.Now()
-				r.Close(ctx)
+				r.Close(budget)
 				if took := time.Since(began); took != tt.took {
 					t.Errorf("took %v, want %v", took, tt.took)
 				}
@@ -590,7 +572,7 @@ func TestCloseTriesTheLastPingAgain(t *testing.T) {
 		})
 		r, _ := start(t, healthcheck.ReporterOptions{Pinger: s})
 		r.Report(killed)
-		r.Close(t.Context())
+		r.Close(5 * time.Second)
 		wantPings(t, s, "exit 137")
 	})
 }
@@ -601,7 +583,7 @@ func TestCloseGivesUpOnAServerThatIsDown(t *testing.T) {
 		s.set(down)
 		r, hook := start(t, healthcheck.ReporterOptions{Pinger: s})
 		r.Report(killed)
-		r.Close(t.Context()) // without a deadline
+		r.Close(5 * time.Second)
 		if took := time.Since(s.start); took > 5*time.Second {
 			t.Errorf("took %v", took)
 		}
@@ -617,23 +599,21 @@ func TestCloseEndsAHangingPeriodicPingAtOnce(t *testing.T) {
 		s.set(hang)
 		r, _ := start(t, healthcheck.ReporterOptions{Pinger: s, Current: current(success)})
 		sleep(s, 61*time.Second)
-		r.Close(t.Context())
+		r.Close(5 * time.Second)
 		if took := time.Since(s.start); took != 61*time.Second {
 			t.Errorf("took %v", took-61*time.Second)
 		}
 	})
 }
 
-func TestCloseWithAnEndedContext(t *testing.T) {
+func TestCloseWithoutTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		s.set(hang)
 		r, _ := start(t, healthcheck.ReporterOptions{Pinger: s})
 		r.Report(killed)
 		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		r.Close(ctx)
+		r.Close(0)
 		if took := time.Since(s.start); took != 0 {
 			t.Errorf("took %v", took)
 		}
@@ -644,9 +624,9 @@ func TestAfterCloseNothingIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		r, _ := start(t, healthcheck.ReporterOptions{Pinger: s, Current: current(success)})
-		r.Close(t.Context())
+		r.Close(5 * time.Second)
 		r.Report(fail)
-		r.Close(t.Context())
+		r.Close(5 * time.Second)
 		sleep(s, 5*time.Minute)
 		wantTries(t, s)
 	})
@@ -675,7 +655,7 @@ func TestNoLogShowsTheID(t *testing.T) {
 					r.Report(fail)
 					sleep(s, 2*time.Minute)
 					r.Report(killed)
-					r.Close(t.Context())
+					r.Close(5 * time.Second)
 					if len(entries(hook, logrus.WarnLevel)) == 0 {
 						t.Error("no warning")
 					}

@@ -58,6 +58,14 @@ func (k *Keyring) Put(f File) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer derived.Wipe()
+	if p.isThere(derived) {
+		outcome := Outcome{Public: public}
+		err := p.settle(&outcome)
+		return outcome, err
+	}
+	if err := p.identify(); err != nil {
+		return Outcome{}, err
+	}
 	key, outcome, err := p.decide(derived, public)
 	if err == nil && key != nil {
 		outcome.Written, err = p.write(key)
@@ -82,7 +90,7 @@ func (p *placing) wipe() {
 	p.held.Wipe()
 }
 
-// look finds out where the file is to stand and what is there. It refuses signing keys and places of signing keys.
+// look finds out where the file is to stand and what is there. It refuses places of signing keys.
 func (p *placing) look() (err error) {
 	if err := keyderive.CheckPath(p.Path); err != nil {
 		return err
@@ -97,6 +105,22 @@ func (p *placing) look() (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unreadable(p.Path, err)
 	}
+	return nil
+}
+
+// isThere reports whether the file holds the key already, just as it is to be: the usual case, which needs no look at
+// what else it could be.
+func (p *placing) isThere(key *keyderive.Key) bool {
+	if key == nil {
+		return false
+	}
+	content, err := key.Encode(p.Format)
+	defer clear(content)
+	return err == nil && bytes.Equal(p.there, content)
+}
+
+// identify finds out whose key is there. It refuses signing keys.
+func (p *placing) identify() error {
 	if len(p.there) == 0 {
 		return nil
 	}
@@ -174,10 +198,10 @@ func identify(wanted Key, content []byte) (*keyderive.Key, error) {
 // write puts key into the file, unless it is there in the right format. written says whether it had to.
 func (p *placing) write(key *keyderive.Key) (written bool, err error) {
 	content, err := key.Encode(p.Format)
+	defer clear(content)
 	if err != nil || bytes.Equal(p.there, content) {
 		return false, err
 	}
-	defer clear(content)
 	if p.there != nil {
 		return atomicfile.Write(p.target, content, p.Mode)
 	}

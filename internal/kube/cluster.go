@@ -5,13 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 
+	"github.com/kubevali/kubevali/internal/atomicfile"
 	"github.com/kubevali/kubevali/internal/hint"
 )
 
@@ -85,16 +84,10 @@ func (c Cluster) token() (string, error) {
 	return string(token), nil
 }
 
-// readFile reads a file of at most maxFile bytes.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	data, err := atomicfile.Read(path, maxFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
-	}
-	return data, err
+	return data, nil
 }

@@ -33,9 +33,9 @@ func TestAccountMistakes(t *testing.T) {
 		{"empty token", map[string]string{"token": "\n"}, "the pod's service account: DIR/token is empty", ""},
 		{"no such token", map[string]string{"token": "s3cret\nLine: 2"}, "DIR/token holds no token", ""},
 		{"not ASCII", map[string]string{"token": "s3cret\xff"}, "DIR/token holds no token", ""},
-		{"a large token", map[string]string{"token": strings.Repeat("s3cret", 1<<18)}, "DIR/token is larger than 1 MiB", ""},
+		{"a large token", map[string]string{"token": strings.Repeat("s3cret", 1<<18)}, "DIR/token: it is too large: more than 1024 KiB", ""},
 		{"no authority", map[string]string{"token": "s3cret", "ca.crt": "no PEM"}, "the pod's service account: DIR/ca.crt is not a certificate in PEM", ""},
-		{"a large authority", map[string]string{"token": "s3cret", "ca.crt": strings.Repeat("x", 1<<20+1)}, "DIR/ca.crt is larger than 1 MiB", ""},
+		{"a large authority", map[string]string{"token": "s3cret", "ca.crt": strings.Repeat("x", 1<<20+1)}, "DIR/ca.crt: it is too large: more than 1024 KiB", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := account(t, tc.files)

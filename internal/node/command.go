@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +25,9 @@ type loaded struct {
 
 // Check reports what is wrong with a plan that can be told without this pod and this machine.
 func Check(p *plan.Plan) error {
+	if err := healthcheck.CheckBaseURL(p.Healthchecks.BaseURL); err != nil {
+		return fmt.Errorf("healthchecks.baseURL: %w", err)
+	}
 	if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
 		return nil
 	}
@@ -53,7 +55,7 @@ func startError(err error) error {
 	switch {
 	case !errors.As(err, &start):
 		return err
-	case strings.Contains(start.Reason, "working directory"):
+	case start.Dir != "":
 		return fmt.Errorf("nodeTemplate.workingDir: %w", err)
 	case start.Code == 0:
 		return err // it is not the program's fault

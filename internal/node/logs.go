@@ -32,11 +32,12 @@ type logs struct {
 func newLogs(p *plan.Plan, machine *health.Machine, log logrus.FieldLogger) *logs {
 	w := p.Watchlog
 	l := &logs{plan: p, tail: watchlog.NewTail(tailSize)}
-	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp(), Expect: expected(p.Keys)}
-	l.source = machine.AddLog("logs", health.Thresholds{
+	l.rules = watchlog.Rules{Keywords: w.Keywords, FailKeywords: w.FailKeywords, Pattern: w.Pattern.Regexp()}
+	l.source = machine.AddLog("logs", health.LogRules{
 		Last:       time.Duration(w.LastThreshold),
 		Startup:    time.Duration(w.StartupThreshold),
 		NeedsMatch: len(w.Keywords) > 0 || w.Pattern != "",
+		Expect:     expected(p.Keys),
 	})
 	for _, path := range w.Files {
 		l.files = append(l.files, watchlog.NewFollower(path, io.MultiWriter(l.tail, watchlog.NewMatcher(l.rules, l.source)), log))

@@ -2,12 +2,15 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/health"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/monitor"
 )
 
@@ -32,6 +35,10 @@ func (p *probes) listen(address string) error {
 		return nil
 	}
 	server, err := monitor.Listen(address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = hint.With(err, "pods on the host network share its ports: give each one of its own, such as "+
+			`':{{ add 49944 .Index }}'; "" switches the probes off`)
+	}
 	if err != nil {
 		return fmt.Errorf("monitor.listen: %w", err)
 	}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,11 +22,11 @@ const flushTimeout = 3 * time.Second
 
 // reporter is a companion that tells a healthchecks.io server.
 type reporter struct {
-	health  *health.Machine
-	tail    *watchlog.Tail
-	lines   bool // send them
-	options healthcheck.ReporterOptions
-	pings   *healthcheck.Reporter // nil until the node is started for the first time
+	health   *health.Machine
+	tail     *watchlog.Tail
+	logLines bool // pings carry the last ones
+	options  healthcheck.ReporterOptions
+	pings    *healthcheck.Reporter // nil until the node is started for the first time
 
 	mu    sync.Mutex
 	runID string // guarded by mu; of the node's run
@@ -44,7 +43,7 @@ func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, ver
 	if err != nil {
 		return nil, fmt.Errorf("healthchecks: %w", err)
 	}
-	r := &reporter{health: machine, tail: tail, lines: p.Healthchecks.LogLines}
+	r := &reporter{health: machine, tail: tail, logLines: p.Healthchecks.LogLines}
 	r.options = healthcheck.ReporterOptions{Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: log}
 	return r, nil
 }
@@ -58,7 +57,7 @@ func (r *reporter) started() {
 	r.mu.Lock()
 	r.runID = healthcheck.NewRunID()
 	r.mu.Unlock()
-	r.report(healthcheck.Ping{Kind: healthcheck.Log}, "the node has started")
+	r.report(healthcheck.Ping{Kind: healthcheck.Log, Head: "the node has started"})
 }
 
 // exited reports the node's exit, or just notes it where it was asked for.
@@ -67,62 +66,60 @@ func (r *reporter) exited(exit supervise.Exit, text string) {
 	if exit.Stop != supervise.StopNone {
 		ping = healthcheck.Ping{Kind: healthcheck.Log}
 	}
-	r.report(ping, "the node ended: "+text)
+	ping.Head = "the node ended: " + text
+	r.report(ping)
 }
 
 func (r *reporter) changed(now health.Snapshot) {
-	if ping, head, ok := verdict(now); ok {
-		r.report(ping, head)
+	if ping, ok := verdict(now); ok {
+		r.report(ping)
 	}
 }
 
 // close sends what has not been sent yet.
 func (r *reporter) close() {
-	if r.pings == nil {
-		return
+	if r.pings != nil {
+		r.pings.Close(flushTimeout)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	r.pings.Close(ctx)
 }
 
 // current is the periodic ping: none before the first sign of life, and none when the node is on its way out.
 func (r *reporter) current() (healthcheck.Ping, bool) {
-	ping, head, ok := verdict(r.health.Snapshot())
-	return r.complete(ping, head, r.tail.Last), ok
+	ping, ok := verdict(r.health.Snapshot())
+	return r.complete(ping, r.tail.Last), ok
 }
 
-func verdict(now health.Snapshot) (ping healthcheck.Ping, head string, ok bool) {
+func verdict(now health.Snapshot) (ping healthcheck.Ping, ok bool) {
 	switch now.State {
 	case health.Healthy:
 		ping.Kind = healthcheck.Success
 	case health.Unhealthy:
 		ping.Kind = healthcheck.Fail
 	default:
-		return ping, "", false
+		return ping, false
 	}
-	return ping, string(now.State) + ": " + now.Reason, true
+	ping.Head = string(now.State) + ": " + now.Reason
+	return ping, true
 }
 
 // report sends a ping about a change. It takes the last lines now: by the time of a later try they may be those of the
 // node's next run.
-func (r *reporter) report(ping healthcheck.Ping, head string) {
+func (r *reporter) report(ping healthcheck.Ping) {
 	lines := r.tail.Last(tailSize)
-	r.pings.Report(r.complete(ping, head, func(int) []byte { return lines }))
+	r.pings.Report(r.complete(ping, func(int) []byte { return lines }))
 }
 
 // complete adds the run, the last values and the last lines to a ping.
-func (r *reporter) complete(ping healthcheck.Ping, head string, lines func(max int) []byte) healthcheck.Ping {
+func (r *reporter) complete(ping healthcheck.Ping, lines func(limit int) []byte) healthcheck.Ping {
 	r.mu.Lock()
 	ping.RunID = r.runID
 	r.mu.Unlock()
 	values := r.health.Snapshot().Values
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		head += fmt.Sprintf("\n%s=%s", name, values[name])
+		ping.Head += fmt.Sprintf("\n%s=%s", name, values[name])
 	}
-	if !r.lines {
-		lines = nil
+	if r.logLines {
+		ping.Lines = lines
 	}
-	ping.Body = healthcheck.Text(head, lines)
 	return ping
 }

@@ -59,7 +59,11 @@ func newSession(n *node, l *loaded) (*session, error) {
 	if l.plan.Watchlog != nil {
 		s.logs = newLogs(l.plan, n.health, n.log)
 	}
-	if l.plan.Watchlog != nil && l.plan.Watchlog.HealthcheckID != "" {
+	switch {
+	case l.plan.Watchlog == nil:
+	case l.plan.Watchlog.HealthcheckID == "":
+		n.log.Info("No healthcheck ID is set: health is logged but not reported to a server")
+	default:
 		r, err := newReporter(l.plan, s.logs.tail, n.health, n.version, n.log)
 		if err != nil {
 			return nil, err

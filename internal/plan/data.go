@@ -128,9 +128,8 @@ func (p *planner) expandenv(text string) (expanded string, err error) {
 
 // readFile returns the content of a regular file of at most render.MaxText bytes that holds no secret of p2pKeys.
 func (p *planner) readFile(path string) (string, error) {
-	if p.hidden.unsettled {
-		return "", render.Fail("readFile cannot be used here, as it is not known yet which files hold keys and root secrets",
-			"write the paths in p2pKeys without templates")
+	if p.hidden.unsettled != nil {
+		return "", p.hidden.unsettled
 	}
 	content, err := atomicfile.Read(path, render.MaxText, func(open fs.FileInfo) error { return p.hidden.refuseFile(path, open) })
 	if err != nil {

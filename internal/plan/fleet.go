@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/facts"
-	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
 )
@@ -36,7 +35,7 @@ func PodKeys(cfg *config.Config, f facts.Facts, source Source) ([]Key, error) {
 	if !m.keys.compile() {
 		return nil, m.Err()
 	}
-	return m.keysOf(f, source)
+	return m.keysOf(&f, source)
 }
 
 // Identify returns the public identities of the named pods, in their order. They must all be in the namespace of the
@@ -46,13 +45,14 @@ func Identify(cfg *config.Config, f facts.Facts, pods []string, identities Ident
 	if !m.keys.compile() {
 		return nil, m.Err()
 	}
-	own, err := m.keysOf(f, source)
+	own, err := m.keysOf(&f, source)
 	if err != nil {
 		return nil, err
 	}
 	fleet := make([]keyfile.PodIdentities, 0, len(pods))
 	for _, pod := range pods {
-		keys, err := m.keysOf(f.ForPod(pod), source)
+		theirs := f.ForPod(pod)
+		keys, err := m.keysOf(&theirs, source)
 		if err != nil {
 			return nil, fmt.Errorf("pod %s:\n%w", pod, err)
 		}
@@ -61,18 +61,14 @@ func Identify(cfg *config.Config, f facts.Facts, pods []string, identities Ident
 			key.Path = own[i].Path // beside this pod's own key stands what is known of others
 			public, err := identities(key.Key)
 			if err != nil {
-				return nil, fmt.Errorf("pod %s:\n%w", pod, m.found("p2pKeys."+key.Name, err))
+				m.failAt("p2pKeys."+key.Name, unlisted(err))
+				return nil, fmt.Errorf("pod %s:\n%w", pod, m.Err())
 			}
 			known.Keys = append(known.Keys, keyfile.KeyIdentity{Name: key.Name, Public: public})
 		}
 		fleet = append(fleet, known)
 	}
 	return fleet, checkIdentities(fleet)
-}
-
-// found is an error with the place of the value at a path of the configuration.
-func (m *maker) found(path string, err error) error {
-	return config.Errors{{At: m.cfg.At(path), Message: err.Error(), Hint: hint.Of(unlisted(err))}}
 }
 
 // FleetPods returns the names of the fleet's pods, as many as fleet.replicas says, and of the pod that the facts are about,
@@ -82,7 +78,7 @@ func FleetPods(cfg *config.Config, f facts.Facts) ([]string, error) {
 	replicas := 0
 	if m.keys.compile() {
 		m.moveTo(f)
-		replicas = m.keys.fleetSize()
+		replicas, _ = m.keys.fleetSize()
 	}
 	if err := m.Err(); err != nil {
 		return nil, err

@@ -29,11 +29,12 @@ type keyring struct {
 	*planner
 	files    map[string]keyFiles // by the keys' names
 	own      []ownKey
-	replicas int  // of the fleet; 0 when it is not known
+	replicas int  // of the fleet; 0: not said
+	sized    bool // replicas could be rendered
 	settled  bool // templates can ask
 }
 
-// ownKey is a key of this pod, and why its public identity is not known.
+// ownKey is a key of this pod, and why templates cannot ask for it.
 type ownKey struct {
 	Key
 	err error
@@ -41,8 +42,10 @@ type ownKey struct {
 
 func (k *keyring) names() []string { return slices.Sorted(maps.Keys(k.cfg.P2PKeys)) }
 
-// findFiles finds the files that hold secrets, which from here on no template can read.
+// findFiles finds the files that hold secrets, which from here on no template can read. Where one is not found, none can
+// read any file.
 func (k *keyring) findFiles() {
+	var unsettled error
 	k.files = make(map[string]keyFiles)
 	for _, name := range k.names() {
 		cfg := k.cfg.P2PKeys[name]
@@ -51,8 +54,11 @@ func (k *keyring) findFiles() {
 		files := keyFiles{root, key, okRoot && okKey}
 		k.files[name] = files
 		k.hidden.add(root, key)
+		if !files.ok {
+			unsettled = render.ErrReported
+		}
 	}
-	k.hidden.unsettled = false
+	k.hidden.unsettled = unsettled
 }
 
 // filePath renders a path, which is empty only where there is no template for it.
@@ -67,7 +73,7 @@ func (k *keyring) filePath(source config.Template) (path string, ok bool) {
 
 // settle makes the keys of the plan, in order of their names. From here on templates can ask for them.
 func (k *keyring) settle() []Key {
-	k.replicas = k.fleetSize()
+	k.replicas, k.sized = k.fleetSize()
 	for _, name := range k.names() {
 		key, ok := k.key(name)
 		own := ownKey{Key: key, err: render.ErrReported}
@@ -109,13 +115,12 @@ func (k *keyring) miss(of facts.KeyOf) {
 	k.missing.Keys[of] = true
 }
 
-// fleetSize is how many pods the fleet has; 0 when it is not known.
-func (k *keyring) fleetSize() int {
+// fleetSize is how many pods the fleet has; 0 where nobody says it.
+func (k *keyring) fleetSize() (n int, ok bool) {
 	if k.cfg.Fleet.Replicas.Text == "" {
-		return 0
+		return 0, true
 	}
-	n, _ := k.number(k.cfg.Fleet.Replicas, 0, maxReplicas, "the replicas of the StatefulSet")
-	return n
+	return k.number(k.cfg.Fleet.Replicas, 0, maxReplicas, "the replicas of the StatefulSet")
 }
 
 // key makes the key of that name as far as it can be known without its root secret.

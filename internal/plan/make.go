@@ -15,8 +15,9 @@ import (
 	"github.com/kubevali/kubevali/internal/render"
 )
 
-// A Source completes facts by what is missing of the cluster's answers. service is the pod's Service as far as the plan
-// knows it, nil where its description needs what is missing. What it cannot find it adds as an error.
+// A Source completes facts by what is missing of the cluster's answers: about Kubernetes nodes first and, where nothing of
+// that is missing any more, about the pod's Service, since service, its description, may depend on them. It is nil as long as
+// it is not known. What the Source cannot find it adds as an error.
 type Source func(f *facts.Facts, m facts.Missing, service *Service)
 
 // Placeholders is the Source for whoever has no cluster.
@@ -51,12 +52,13 @@ func PlaceholderIdentity(key keyfile.Key) (keyderive.Public, error) {
 	return derived.Public(), nil
 }
 
-// maxRounds bounds how often templates can ask for something new. Mostly one round or two are enough: addresses, then a
-// Service whose description needs them.
-const maxRounds = 8
+// maxRounds bounds how often templates can ask for something new: there are only so many questions to the cluster, and each
+// is answered once. Mostly one round or two are enough.
+const maxRounds = 10
 
 // Complete makes a plan, has what its templates ask for and the facts lack added to the facts, and makes it again, until
-// nothing is missing. Nothing is asked for a configuration that is wrong anyway, nor what no template asks for.
+// nothing is missing: identities first, since they are at hand. Nothing is asked for a configuration that is wrong anyway,
+// nor what no template asks for. Errors are of type config.Errors.
 func Complete(cfg *config.Config, f *facts.Facts, identities Identities, source Source) (*Plan, error) {
 	return newMaker(cfg).complete(f, identities, source)
 }
@@ -72,18 +74,21 @@ func (m *maker) complete(f *facts.Facts, identities Identities, source Source) (
 			return nil, err
 		case missing.None():
 			return plan, nil
-		}
-		if err := m.identify(f, missing, identities, source); err != nil {
-			return nil, err
-		}
-		if missing.Nodes() || missing.Service() {
+		case len(missing.Keys) == 0:
 			source(f, missing, plan.Service)
+		default:
+			if err := m.identify(f, missing, identities, source); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return nil, errRestless
+	return nil, m.restless()
 }
 
-var errRestless = errors.New("the templates ask for something new each time that they are answered")
+func (m *maker) restless() error {
+	m.failAt("", errors.New("the templates ask for something new each time that they are answered"))
+	return m.Err()
+}
 
 // Make makes the plan for the pod that the facts are about, as far as it can be known: where something is missing the plan
 // is not whole. Errors are of type config.Errors, and complete.
@@ -139,22 +144,20 @@ func (m *maker) compileAll() (ok bool) {
 
 // identify has the public identities that are missing added to the facts.
 func (m *maker) identify(f *facts.Facts, missing facts.Missing, identities Identities, source Source) error {
-	if len(missing.Keys) == 0 {
-		return nil
+	own, err := m.keysOf(f, source)
+	if err != nil {
+		return err
 	}
 	if f.Keys == nil {
 		f.Keys = make(map[facts.KeyOf]facts.Known[facts.Key])
-	}
-	own, err := m.keysOf(*f, source)
-	if err != nil {
-		return err
 	}
 	pods := make(map[string]bool)
 	for of := range missing.Keys {
 		pods[of.Pod] = true
 	}
 	for _, pod := range slices.Sorted(maps.Keys(pods)) {
-		keys, err := m.keysOf(f.ForPod(pod), source)
+		theirs := f.ForPod(pod)
+		keys, err := m.keysOf(&theirs, source)
 		if err != nil {
 			return forPod(pod, err)
 		}
@@ -191,10 +194,10 @@ func forPod(pod string, err error) error {
 }
 
 // keysOf returns the keys of the pod that the facts are about, without their public identities, and with nothing rendered
-// but what they depend on; ExpectInLog is left empty.
-func (m *maker) keysOf(f facts.Facts, source Source) ([]Key, error) {
+// but what they depend on; ExpectInLog is left empty. What that needs of the cluster is added to the facts.
+func (m *maker) keysOf(f *facts.Facts, source Source) ([]Key, error) {
 	for range maxRounds {
-		m.moveTo(f)
+		m.moveTo(*f)
 		var keys []Key
 		for _, name := range m.keys.names() {
 			key, _ := m.keys.key(name)
@@ -204,9 +207,9 @@ func (m *maker) keysOf(f facts.Facts, source Source) ([]Key, error) {
 		if err := m.Err(); err != nil || m.missing.None() {
 			return keys, err
 		}
-		source(&f, m.missing, nil)
+		source(f, m.missing, nil)
 	}
-	return nil, errRestless
+	return nil, m.restless()
 }
 
 // maker makes plans by templates that it has compiled, for one pod after the other.

@@ -24,7 +24,7 @@ func (k *keyring) addTo(funcs map[string]any) {
 	}
 }
 
-// find returns this pod's key of that name.
+// find returns this pod's key of that name, if all is well with it.
 func (k *keyring) find(name string) (*ownKey, error) {
 	if !k.settled {
 		return nil, render.Fail("keys cannot be asked for here", "they are settled after nodeTemplate.index, fleet.replicas and "+
@@ -33,7 +33,7 @@ func (k *keyring) find(name string) (*ownKey, error) {
 	names := make([]string, len(k.own))
 	for i := range k.own {
 		if names[i] = k.own[i].Name; names[i] == name {
-			return &k.own[i], nil
+			return &k.own[i], k.own[i].err
 		}
 	}
 	remedy := hint.DidYouMean(name, names)
@@ -68,8 +68,11 @@ func (k *keyring) path(name string, pods []string) (string, error) {
 	if err != nil || pod == "" {
 		return own.Path, err
 	}
-	key, _ := k.sibling(own, pod)
-	return key.Path, nil
+	key, err := k.sibling(own, pod)
+	if key.Path != "" {
+		return key.Path, nil // whoever has its root secret
+	}
+	return "", err
 }
 
 // identifier is one of the names that the world knows a key's owner by.
@@ -96,8 +99,6 @@ func (k *keyring) identifier(field, name string, pods []string) (string, error) 
 // public is the public identity that a pod has by one of the keys; this pod where no other is named.
 func (k *keyring) public(own *ownKey, pod string) (keyderive.Public, error) {
 	switch {
-	case own.err != nil:
-		return keyderive.Public{}, own.err
 	case pod != "":
 		key, err := k.sibling(own, pod)
 		return key.Public, err
@@ -117,14 +118,17 @@ func (k *keyring) sibling(own *ownKey, pod string) (facts.Key, error) {
 		k.miss(of)
 		k.guessed = true
 		if len(k.missing.Keys) > maxReplicas*len(k.own) {
-			return facts.Key{}, render.Fail(fmt.Sprintf("the templates ask for keys of more than %d pods", maxReplicas), "")
+			return facts.Key{}, errManyPods
 		}
 		return facts.Key{Path: own.Path, Public: placeholder(own.Type, pod)}, nil
 	case known.Err != nil:
-		return known.Value, render.Fail(fmt.Sprintf("key %s of pod %s: %v", own.Name, pod, known.Err), "")
+		return known.Value, render.Fail(fmt.Sprintf("key %s of pod %s: %v", own.Name, pod, known.Err), hint.Of(known.Err))
 	}
 	return known.Value, nil
 }
+
+// errManyPods is an error of templates that would go on asking, whatever the answers are.
+var errManyPods = render.Fail(fmt.Sprintf("the templates ask for keys of more than %d pods", maxReplicas), "")
 
 // placeholder stands in for a public identity that is missing.
 func placeholder(t keyderive.Type, pod string) keyderive.Public {
@@ -156,7 +160,10 @@ func (k *keyring) peers(names []string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.replicas == 0 {
+	switch {
+	case !k.sized:
+		return nil, render.ErrReported
+	case k.replicas == 0:
 		return nil, render.Fail("the pod's peers are not known", "set fleet.replicas to the replicas of the StatefulSet")
 	}
 	pods, err := k.facts.Pods(k.replicas)

@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -43,7 +44,7 @@ func (p *planner) execute(source config.Template) (text string, ok bool) {
 	p.guessed = false
 	text, err := p.Run(source, p.dot)
 	switch {
-	case p.guessed:
+	case p.guessed && !errors.Is(err, errManyPods):
 		return "", false
 	case err != nil:
 		p.ReportRun(source, err)
@@ -115,8 +116,7 @@ func (p *planner) known(err error) error {
 func need[T any](p *planner, answer *facts.Known[T], missing *bool, placeholder T) (none T, err error) {
 	switch {
 	case answer == nil && p.alone:
-		return none, render.Fail("the Kubernetes API cannot be asked here", "monitor.listen must be known to probes, "+
-			"which ask nobody: use .Index, or a variable")
+		return none, errAlone
 	case answer == nil:
 		*missing, p.guessed = true, true
 		return placeholder, nil
@@ -125,6 +125,9 @@ func need[T any](p *planner, answer *facts.Known[T], missing *bool, placeholder 
 	}
 	return answer.Value, nil
 }
+
+var errAlone = render.Fail("the Kubernetes API cannot be asked here",
+	"monitor.listen must be known to probes, which ask nobody: use the pod's ordinal, or a variable")
 
 // ordinal is the pod's index until nodeTemplate.index has been rendered.
 func (p *planner) ordinal() (int, error) {
@@ -144,8 +147,12 @@ func (p *planner) settleIndex() {
 		return
 	}
 	n, ok := p.number(source, 0, maxIndex, "without nodeTemplate.index, it is the ordinal of the pod's name")
+	guessed := p.guessed
 	p.index = func() (int, error) {
-		if !ok {
+		switch {
+		case guessed && p.alone:
+			return 0, errAlone
+		case !ok:
 			return 0, render.ErrReported
 		}
 		return n, nil

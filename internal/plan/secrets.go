@@ -19,8 +19,9 @@ type hidden struct {
 	env   []string // names of variables with root secrets
 	roots []string // paths of files with root secrets
 	keys  []string // paths of keys
-	// unsettled says that one of the paths is a template that has not been rendered, so that any file could be it.
-	unsettled bool
+	// unsettled is the error for who reads a file while one of the paths is a template that has not been rendered, so that
+	// any file could be it.
+	unsettled error
 }
 
 func hiddenIn(cfg *config.Config) hidden {
@@ -33,11 +34,16 @@ func hiddenIn(cfg *config.Config) hidden {
 	slices.Sort(h.env)
 	for _, key := range cfg.P2PKeys {
 		root := key.RootSecret.File.Text
-		h.unsettled = h.unsettled || !render.IsPlain(root) || !render.IsPlain(key.Path.Text)
+		if !render.IsPlain(root) || !render.IsPlain(key.Path.Text) {
+			h.unsettled = errUnsettled
+		}
 		h.add(strings.TrimSpace(root), strings.TrimSpace(key.Path.Text))
 	}
 	return h
 }
+
+var errUnsettled = render.Fail("readFile cannot be used here, as it is not known yet which files hold keys and root secrets",
+	"write the paths in p2pKeys without templates")
 
 // Roots returns where the configuration's root secrets are, in order of the keys. A file can be a template still.
 func Roots(cfg *config.Config) []keyfile.Source {

@@ -42,13 +42,7 @@ func (p *planner) settleService() (s *Service, ask func() (serviceData, error)) 
 	if whole {
 		return s, func() (serviceData, error) { return serviceData{s, p}, nil }
 	}
-	return nil, func() (serviceData, error) {
-		if p.missing.None() {
-			return serviceData{}, render.ErrReported
-		}
-		p.guessed = true // its own description is in need of something
-		return serviceData{&Service{}, p}, nil
-	}
+	return nil, func() (serviceData, error) { return serviceData{}, render.ErrReported }
 }
 
 // describeService returns the Service as it is to be, and whether that is all of it.

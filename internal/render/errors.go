@@ -31,8 +31,8 @@ func Fail(text, hint string) error { return &failure{text, hint} }
 // Because is Fail with the text and the hint of another error.
 func Because(err error) error { return &failure{err.Error(), hint.Of(err)} }
 
-// ErrReported is given to templates that use what has failed already and been reported. Nothing more is said of it.
-var ErrReported = errors.New("reported before")
+// ErrReported is given to templates that use what has failed elsewhere, where it is reported. Nothing more is said of it.
+var ErrReported = errors.New("reported elsewhere")
 
 const (
 	// maxErrors bounds what one file can make us say.
@@ -259,7 +259,7 @@ func (r *Renderer) undefined(name string, own map[string]*parse.Tree) error {
 	slices.Sort(names)
 	remedy := hint.DidYouMean(name, names)
 	if remedy == "" {
-		remedy = `define it in commonTemplate: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
+		remedy = "define it in " + r.common + `: {{ define ` + strconv.Quote(name) + ` }}…{{ end }}`
 	}
 	return Fail("there is no template "+strconv.Quote(name), remedy)
 }

@@ -37,7 +37,7 @@ func (r *Renderer) library() map[string]any {
 	for name := range withheld {
 		delete(funcs, name)
 	}
-	limitFunctions(funcs)
+	limitCalls(funcs)
 	r.addRandom(funcs)
 	maps.Copy(funcs, map[string]any{
 		"print": fmt.Sprint, "printf": printf, "println": fmt.Sprintln,
@@ -58,13 +58,7 @@ func (r *Renderer) library() map[string]any {
 // printf is fmt.Sprintf, but fails where that would put an error such as %!d(string=2) into the text.
 func printf(format string, args ...any) (string, error) {
 	const mark = "%!"
-	longest := 0
-	for _, arg := range args {
-		if s, ok := arg.(string); ok {
-			longest = max(longest, len(s))
-		}
-	}
-	if product(strings.Count(format, "%"), longest) > maxFormatted {
+	if formatted(format, args) > MaxText {
 		return "", ErrValue
 	}
 	text := fmt.Sprintf(format, args...)
@@ -73,10 +67,6 @@ func printf(format string, args ...any) (string, error) {
 	}
 	return text, nil
 }
-
-// maxFormatted is what printf may take before its result is looked at: a verb can name the argument that it means, so that
-// each may be there once per verb.
-const maxFormatted = 16 * MaxText
 
 func sortedKeys(dicts ...map[string]any) []string {
 	var keys []string

@@ -53,6 +53,7 @@ type Options struct {
 type Renderer struct {
 	options Options
 	errs    config.Errors
+	common  string            // the path of the template whose definitions all others can use
 	sources []config.Template // sources[n] is the template that is parsed under the name "#n"
 	funcs   map[string]any    // all that can be called; nil until a template calls a function
 	ready   map[string]bool   // functions that set has
@@ -64,7 +65,6 @@ type Renderer struct {
 	path     string        // of current
 	random   *rand.ChaCha8 // nil until a random number is asked for
 	depth    int           // templates that current is in
-	rounds   int           // of all loops, so far
 	deadline time.Time     // for all templates together
 	late     bool          // the deadline has been missed, and that was reported
 }
@@ -82,6 +82,7 @@ func IsPlain(text string) bool { return !strings.Contains(text, "{{") }
 
 // Define compiles the template whose definitions all others can use, before them. Errors are reported.
 func (r *Renderer) Define(common config.Template) (ok bool) {
+	r.common = common.At.Path
 	if IsPlain(common.Text) {
 		return true
 	}

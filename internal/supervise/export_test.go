@@ -2,6 +2,12 @@ package supervise
 
 import "time"
 
+// The ways to catch signals; see catch.
+var (
+	Handle = handle
+	Notify = notify
+)
+
 // SetLimits has the next Run wait for as long as a test can.
 func (s *Supervisor) SetLimits(rest, hold, read time.Duration) {
 	s.limits = limits{rest: rest, hold: hold, read: read}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"hash"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -28,6 +29,7 @@ import (
 // runs, when its first argument names a role.
 var roles = map[string]func(args []string) int{
 	"role:supervisor": supervisorRole,
+	"role:catch":      catchRole,
 	"role:record":     recordRole,
 	"role:write":      writeRole,
 	"role:orphans":    orphansRole,
@@ -38,6 +40,11 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		if role, ok := roles[os.Args[1]]; ok {
 			os.Exit(role(os.Args[2:]))
+		}
+	}
+	for _, sig := range forwardable() {
+		if signal.Ignored(sig) { // under nohup(1); the processes that the tests start would inherit that, while what is caught they do not
+			signal.Notify(make(chan os.Signal, 1), sig)
 		}
 	}
 	// Otherwise the race detector has each of the processes wait for a second before it ends.
@@ -66,7 +73,7 @@ const (
 
 // order is what a test tells the supervisor to do.
 type order struct {
-	Do string // run, cancel, measure, or unadopt
+	Do string // run, cancel, measure, unadopt, or close
 
 	Args, Env          []string // Env nil: inherited
 	Dir                string
@@ -90,7 +97,7 @@ const (
 
 // event is what the supervisor tells the test.
 type event struct {
-	Kind  string // ready, started, stopping, cancelled, exit, failed, or measured
+	Kind  string // ready, started, stopping, cancelled, exit, failed, measured, or closed
 	PID   int
 	Cause string // of the stop
 
@@ -171,6 +178,9 @@ func (p *player) obey(ctx context.Context, o order) {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); err != nil {
 			panic(err)
 		}
+	case "close":
+		p.s.Close()
+		p.tell(event{Kind: "closed"})
 	case "measure":
 		files, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -211,7 +221,7 @@ func (p *player) run(ctx context.Context, o order) {
 		e := event{Kind: "failed", Reason: err.Error()}
 		var start *supervise.StartError
 		if errors.As(err, &start) {
-			e.Code, e.Reason, e.Hint = start.Code, start.Reason, start.Hint
+			e.Code, e.Reason, e.Hint = start.Code, start.Reason, start.Hint()
 		}
 		p.code = e.Code
 		p.tell(e)

@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"os"
 	"os/signal"
 	"syscall"
 
@@ -14,11 +13,11 @@ const lastSignal = 64
 // forwardable returns the signals to catch in order to forward them: all that can be caught, save
 //
 //   - SIGCHLD, SIGPIPE and SIGURG, which are this process's own affairs (Go preempts goroutines with SIGURG);
-//   - SIGPROF, which Go keeps for its profiler, and 32 to 34, which C libraries use between threads: Go delivers neither;
+//   - SIGPROF, which Go keeps for its profiler, and 32 to 34, which C libraries and Go use between threads;
 //   - those that were ignored when this process started (nohup): the child inherits that;
 //   - those that a terminal's job control needs to have their default effect on this process.
-func forwardable(t terminal) []os.Signal {
-	var set []os.Signal
+func forwardable(t terminal) []syscall.Signal {
+	var set []syscall.Signal
 	for n := syscall.Signal(1); n <= lastSignal; n++ {
 		switch n {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGPROF, 32, 33, 34:
@@ -31,7 +30,7 @@ func forwardable(t terminal) []os.Signal {
 	return set
 }
 
-func isStop(sig os.Signal) bool { return sig == syscall.SIGTERM || sig == syscall.SIGINT }
+func isStop(sig syscall.Signal) bool { return sig == syscall.SIGTERM || sig == syscall.SIGINT }
 
 // SignalName is a signal's name, such as SIGTERM, or, for one that has none (the real-time signals), "signal 40".
 func SignalName(sig syscall.Signal) string {

@@ -5,11 +5,12 @@ package supervise_test
 import (
 	"fmt"
 	"os"
-	"os/signal"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kubevali/kubevali/internal/supervise"
 )
@@ -35,7 +36,7 @@ func TestEverySignalIsForwardedOnceInOrder(t *testing.T) {
 			both := test.target == supervise.TargetGroup
 
 			for _, sig := range forwardable() {
-				if sig == syscall.SIGTERM || sig == syscall.SIGINT || signal.Ignored(sig) {
+				if sig == syscall.SIGTERM || sig == syscall.SIGINT {
 					continue
 				}
 				s.signal(sig)
@@ -140,7 +141,7 @@ func TestNodeGetsSignalsAsTheyWereAtTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := os.ReadFile("/proc/self/status")
+	own, err := exec.Command("cat", "/proc/self/status").Output() // of a child like the supervisor
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +155,79 @@ func TestNodeGetsSignalsAsTheyWereAtTheStart(t *testing.T) {
 func field(status []byte, name string) string {
 	_, rest, _ := strings.Cut(string(status), name)
 	return strings.Fields(rest)[0]
+}
+
+func TestCatch(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"handler", "package signal"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			argv := node("catch", way)
+			if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// catchRole catches signals in one of the ways to do so, and sends them to itself.
+func catchRole(args []string) int {
+	const rounds = 3
+	set := []syscall.Signal{syscall.SIGUSR1, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGWINCH, 40, 60}
+	caught := make(chan syscall.Signal, rounds*len(set))
+	received := func(sig syscall.Signal) { caught <- sig }
+	var release func()
+	if args[0] == "handler" {
+		var ok bool
+		if release, ok = supervise.Handle(set, received); !ok {
+			return 0 // not for this system
+		}
+	} else {
+		release = supervise.Notify(set, received)
+	}
+	for range rounds {
+		for _, want := range set {
+			syscall.Kill(os.Getpid(), want)
+			select {
+			case got := <-caught:
+				if got != want {
+					fmt.Printf("caught %d, wanted %d\n", got, want)
+					return 1
+				}
+			case <-time.After(patience):
+				fmt.Printf("%d was not caught\n", want)
+				return 1
+			}
+		}
+	}
+	if !panics(func() { fmt.Println(*(*int)(nil)) }) {
+		fmt.Println("the program's own fault made no panic")
+		return 1
+	}
+	release()
+	if len(caught) > 0 {
+		fmt.Printf("caught %d once too often\n", <-caught)
+		return 1
+	}
+	return 0
+}
+
+func panics(f func()) (did bool) {
+	defer func() { did = recover() != nil }()
+	f()
+	return false
+}
+
+func TestCloseGivesTheSignalsBack(t *testing.T) {
+	t.Parallel()
+	s := startSupervisor(t, setup{})
+	s.do(order{Do: "close"})
+	s.expect("closed")
+	s.signal(syscall.SIGHUP)
+	s.wait()
+	if status := s.state.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGHUP {
+		t.Errorf("the supervisor ended with %v", s.state)
+	}
 }
 
 func TestSignalNames(t *testing.T) {

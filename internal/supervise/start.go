@@ -18,13 +18,15 @@ const (
 	CodeNotFound      = 127
 )
 
-// StartError says why a command could not be started.
+// StartError says why a command could not be started: because of the program where Code is set, because of the working
+// directory where Dir is, or else because of the system.
 type StartError struct {
 	Command string // Args[0]
-	Code    int    // CodeNotFound, CodeNotExecutable, or 0 where it is not the command's fault
+	Dir     string // the Command's, if it is what is wrong
+	Code    int    // CodeNotFound, CodeNotExecutable or 0
 	Reason  string // in words
-	Hint    string // what to do about it; may be empty
 	Err     error  // the cause
+	hint    string
 }
 
 func (e *StartError) Error() string {
@@ -32,6 +34,9 @@ func (e *StartError) Error() string {
 }
 
 func (e *StartError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it; it may be empty.
+func (e *StartError) Hint() string { return e.hint }
 
 // Check reports, with a *StartError, whether the command could be started, as far as can be told without starting it.
 func (c Command) Check() error {
@@ -80,9 +85,9 @@ func (c Command) checkDir() error {
 		return nil
 	}
 	return &StartError{
-		Command: c.Args[0], Err: err,
+		Command: c.Args[0], Dir: c.Dir, Err: err,
 		Reason: fmt.Sprintf("cannot enter its working directory %s: %v", c.Dir, plain(err)),
-		Hint:   "nodeTemplate.workingDir must be a folder in this container: mount it, or leave the key out",
+		hint:   "the working directory must be a folder in this container: mount it, or name none",
 	}
 }
 
@@ -121,23 +126,23 @@ func (c Command) explain(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		e.Code = CodeNotFound
 		e.Reason = "no such file"
-		e.Hint = "give nodeTemplate.command[0] the program's full path, and check that the image is the node's"
+		e.hint = "give the program's full path, and check that the image is the node's"
 		if !strings.Contains(e.Command, "/") {
 			e.Reason = fmt.Sprintf("not found in PATH (%s)", lookupEnv(c.Env, "PATH"))
 		}
 	case errors.Is(err, syscall.EISDIR):
 		e.Reason = "it is a folder"
-		e.Hint = "nodeTemplate.command[0] must be a program"
+		e.hint = "the first word of the command must be a program"
 	case errors.Is(err, fs.ErrPermission):
 		e.Reason = fmt.Sprintf("uid %d may not execute it", os.Geteuid())
-		e.Hint = "make it executable (chmod a+rx) and the folders above it, too; its volume must not be mounted noexec"
+		e.hint = "make it executable (chmod a+rx) and the folders above it, too; its volume must not be mounted noexec"
 	case errors.Is(err, syscall.ENOEXEC):
 		e.Reason = "not a program for this machine"
-		e.Hint = "is it built for another architecture, cut off, or a script without a #! line?"
+		e.hint = "is it built for another architecture, cut off, or a script without a #! line?"
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
 		e.Code = 0
 		e.Reason = fmt.Sprintf("the system has no room for another process: %v", plain(err))
-		e.Hint = "raise the limit of processes (the kubelet's podPidsLimit, ulimit -u) or of memory"
+		e.hint = "raise the limit of processes (the kubelet's podPidsLimit, ulimit -u) or of memory"
 	default:
 		e.Reason = plain(err).Error()
 	}
@@ -152,7 +157,7 @@ func (c Command) explainExec(err error) error {
 	return &StartError{
 		Command: c.Args[0], Code: CodeNotExecutable, Err: err,
 		Reason: "its interpreter or dynamic loader is missing",
-		Hint:   "a program built for glibc does not run in an Alpine or scratch image, nor a script without its shell",
+		hint:   "a program built for glibc does not run in an Alpine or scratch image, nor a script without its shell",
 	}
 }
 

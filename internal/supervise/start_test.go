@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/supervise"
 )
 
@@ -92,8 +93,8 @@ func TestStartErrors(t *testing.T) {
 		{"no #!", order{Args: []string{dir + "/bare"}}, 126, "not a program for this machine", "#!", true},
 		{"argument with NUL", order{Args: []string{"sh", "a\x00b"}, Env: []string{"PATH=/bin"}}, 126, "invalid argument", "", true},
 		{"missing Dir", order{Args: []string{dir + "/good"}, Dir: "/no/such/dir"},
-			0, "cannot enter its working directory /no/such/dir: no such file or directory", "nodeTemplate.workingDir", false},
-		{"Dir is a file", order{Args: []string{dir + "/good"}, Dir: dir + "/plain"}, 0, "not a directory", "nodeTemplate.workingDir", false},
+			0, "cannot enter its working directory /no/such/dir: no such file or directory", "must be a folder", false},
+		{"Dir is a file", order{Args: []string{dir + "/good"}, Dir: dir + "/plain"}, 0, "not a directory", "must be a folder", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.order.Do = "run"
@@ -107,10 +108,21 @@ func TestStartErrors(t *testing.T) {
 			switch {
 			case test.late && err != nil && test.order.Env == nil:
 				t.Errorf("Check says %v of what only execve can tell", err)
-			case !test.late && (!errors.As(err, &start) || start.Code != test.code || start.Reason != e.Reason):
+			case !test.late && (!errors.As(err, &start) || start.Code != test.code || start.Reason != e.Reason || hint.Of(err) != e.Hint):
 				t.Errorf("Check says %v, Run says %q", err, e.Reason)
 			}
 		})
+	}
+}
+
+func TestStartErrorSaysWhetherTheFolderIsWrong(t *testing.T) {
+	t.Parallel()
+	for dir, want := range map[string]string{"/no/such/dir": "/no/such/dir", "/": ""} {
+		err := supervise.Command{Args: []string{"/no/such/node"}, Dir: dir}.Check()
+		var start *supervise.StartError
+		if !errors.As(err, &start) || start.Dir != want {
+			t.Errorf("in %s: %#v", dir, err)
+		}
 	}
 }
 

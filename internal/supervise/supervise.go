@@ -8,7 +8,7 @@
 //
 //   - One goroutine, the caller of Run, starts the child, signals it and waits for it. A process ID is therefore never
 //     signalled after it was reaped, and the child's status is never taken by the reaping of orphans.
-//   - A signal is forwarded once, in the order in which Go delivered it, no matter whether it came before or after the
+//   - A signal is forwarded once, in the order in which it was delivered, no matter whether it came before or after the
 //     child's start.
 //   - The first SIGTERM or SIGINT starts the stop; SIGKILL follows when the grace period is over.
 //   - Nothing but the child's own output, in its own order, is written to Output.To.
@@ -16,10 +16,7 @@ package supervise
 
 import (
 	"context"
-	"os"
-	"os/signal"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
@@ -97,9 +94,9 @@ type Supervisor struct {
 	terminal terminal
 	limits   limits
 
-	caught   chan os.Signal  // everything to forward, in order
-	children chan os.Signal  // SIGCHLD; one pending is enough, since reaping takes all
-	stopping context.Context // done at the first SIGTERM or SIGINT
+	caught   chan syscall.Signal // everything to forward, in order
+	children chan syscall.Signal // SIGCHLD; one pending is enough, since reaping takes all
+	stopping context.Context     // done at the first SIGTERM or SIGINT
 	close    func()
 }
 
@@ -117,8 +114,8 @@ func New(log logrus.FieldLogger) *Supervisor {
 		log:      log,
 		terminal: openTerminal(),
 		limits:   limits{rest: 5 * time.Second, hold: time.Second, read: 3 * time.Second},
-		caught:   make(chan os.Signal, 256),
-		children: make(chan os.Signal, 1),
+		caught:   make(chan syscall.Signal, 256),
+		children: make(chan syscall.Signal, 1),
 	}
 	if err := becomeSubreaper(); err != nil {
 		log.Debugf("Orphans of the node go to the system's init process: %v", err)
@@ -126,35 +123,32 @@ func New(log logrus.FieldLogger) *Supervisor {
 	var stop context.CancelCauseFunc
 	s.stopping, stop = context.WithCancelCause(context.Background())
 
-	raw := make(chan os.Signal, 256)
-	signal.Notify(raw, forwardable(s.terminal)...)
-	signal.Notify(s.children, syscall.SIGCHLD)
-	// Unless SIGPIPE is caught, Go ends a process that writes to a closed stdout. Ignoring it would be inherited by the
-	// child; catching it is not.
-	broken := make(chan os.Signal, 1)
-	signal.Notify(broken, syscall.SIGPIPE)
-
-	var relay sync.WaitGroup
-	relay.Go(func() {
-		for sig := range raw {
-			if isStop(sig) {
-				stop(&Interrupt{Signal: sig.(syscall.Signal)})
-			}
-			select {
-			case s.caught <- sig:
-			default: // hundreds that no Run has taken: waiting for one to take them would make Close wait, too
-			}
+	release := catch(append(forwardable(s.terminal), syscall.SIGCHLD, syscall.SIGPIPE), func(sig syscall.Signal) {
+		if isStop(sig) {
+			stop(&Interrupt{Signal: sig})
 		}
+		s.receive(sig)
 	})
 	s.close = func() {
-		signal.Stop(raw)
-		signal.Stop(s.children)
-		signal.Stop(broken)
-		close(raw)
-		relay.Wait()
+		release()
 		stop(nil)
 	}
 	return s
+}
+
+// receive keeps a signal for Run.
+func (s *Supervisor) receive(sig syscall.Signal) {
+	to := s.caught
+	switch sig {
+	case syscall.SIGPIPE: // is caught only so that it does no harm
+		return
+	case syscall.SIGCHLD:
+		to = s.children
+	}
+	select {
+	case to <- sig:
+	default: // hundreds that no Run has taken: waiting for one to take them would make Close wait, too
+	}
 }
 
 // Close gives the signals back to Go's defaults. It must not be called during Run.
@@ -184,7 +178,7 @@ func (s *Supervisor) Run(ctx context.Context, cmd Command) (Exit, error) {
 	for c.running() {
 		select {
 		case sig := <-s.caught:
-			c.receive(sig.(syscall.Signal))
+			c.receive(sig)
 		case <-stopRequest:
 			stopRequest = nil
 			c.stop(StopContext, syscall.SIGTERM)

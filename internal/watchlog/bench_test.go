@@ -12,10 +12,10 @@ import (
 // discard is a Sink.
 type discard struct{}
 
-func (discard) Match(int, map[string]string)   {}
-func (discard) Fail(string, string)            {}
-func (discard) Expect(texts []string) []string { return nil }
-func (discard) Seen(string)                    {}
+func (discard) Match(int, map[string]string) {}
+func (discard) Fail(string, string)          {}
+func (discard) Missing() []string            { return nil }
+func (discard) Seen(string)                  {}
 
 // chunkSize is what one read from a full pipe gives.
 const chunkSize = 64 << 10
@@ -65,8 +65,8 @@ func BenchmarkMatcher(b *testing.B) {
 			FailKeywords: []string{"panic:", "Fatal:", "database corrupt"}}},
 		{"geth/keywords5/every", geth, watchlog.Rules{Keywords: []string{"Imported new", "sealed block"},
 			FailKeywords: []string{"panic:", "Fatal:", "database corrupt"}}},
-		{"geth/keyword/every-announced", geth, watchlog.Rules{Keywords: []string{"Imported new potential chain segment"},
-			Expect: []string{"enode://0123456789abcdef"}}},
+		{"geth/keyword+pattern/every", geth, watchlog.Rules{Keywords: []string{"Imported new potential chain segment"},
+			Pattern: regexp.MustCompile(`Imported new potential chain segment +number=(?P<best_block>\d+)`)}},
 		{"geth/pattern/none", geth, watchlog.Rules{Pattern: regexp.MustCompile(`finalized=(?P<fin>\d+)`)}},
 		{"geth/pattern/every", geth, watchlog.Rules{Pattern: regexp.MustCompile(`number=(?P<best_block>\d+)`)}},
 		{"geth/pattern/every-gap", geth, watchlog.Rules{Pattern: regexp.MustCompile(`Imported.*number=(?P<best>[\d,]+)`)}},

@@ -56,7 +56,7 @@ type Follower struct {
 	unfinished *logFile
 	// lastError is the error that was logged last.
 	lastError string
-	buf     []byte
+	buf       []byte
 }
 
 // NewFollower returns a Follower of the file at path, and takes note of how much of it exists. What Run finds it

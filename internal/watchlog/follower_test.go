@@ -146,6 +146,15 @@ func TestFollower(t *testing.T) {
 			}
 			s.append("two\n")
 		}, "one\n" + numbered("late", 20) + "two\n"},
+		{"writer that has been silent and goes on in the renamed file", "", func(s *stage) {
+			old := s.open()
+			fmt.Fprintln(old, "one")
+			time.Sleep(time.Minute)
+			s.rename()
+			s.append("") // created by the rotator
+			s.settle()
+			fmt.Fprintln(old, "late")
+		}, "one\nlate\n"},
 		{"both generations in one look", "", func(s *stage) {
 			old := s.open()
 			s.settle()

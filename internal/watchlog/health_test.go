@@ -12,7 +12,7 @@ import (
 
 // A node that has made itself a new key runs as well as any, and is unhealthy all the same.
 func TestAnotherIdentity(t *testing.T) {
-	rules := watchlog.Rules{Keywords: []string{"block"}, FailKeywords: []string{"bad"}, Expect: []string{"16Uiu2me", "enode://me"}}
+	rules := watchlog.Rules{Keywords: []string{"block"}, FailKeywords: []string{"bad"}}
 	for _, c := range []struct {
 		name   string
 		log    []string // chunks; the odd ones go to another stream
@@ -34,7 +34,7 @@ func TestAnotherIdentity(t *testing.T) {
 		{"a failure does not heal", []string{"16Uiu2me enode://me\nbad luck\n"}, "starting unhealthy", `fail keyword "bad"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, l := newLog()
+			m, l := newLog("16Uiu2me", "enode://me")
 			m.Started(1)
 			streams := []*watchlog.Matcher{watchlog.NewMatcher(rules, l), watchlog.NewMatcher(rules, l)}
 			for i, chunk := range c.log {
@@ -56,8 +56,8 @@ func TestAnotherIdentity(t *testing.T) {
 
 // Each run of the node must announce itself anew, to whoever has followed the log all the time too.
 func TestAnnouncementsOfEachRun(t *testing.T) {
-	rules := watchlog.Rules{Keywords: []string{"block"}, Expect: []string{"16Uiu2me"}}
-	m, l := newLog()
+	rules := watchlog.Rules{Keywords: []string{"block"}}
+	m, l := newLog("16Uiu2me")
 	matcher := watchlog.NewMatcher(rules, l)
 	for i, run := range []struct{ log, want string }{
 		{"16Uiu2me\nblock 1\n", "starting healthy exited"},
@@ -96,9 +96,9 @@ func TestFailureIsNotLost(t *testing.T) {
 }
 
 // newLog returns a machine and its source, which is what a Matcher tells in practice.
-func newLog() (*health.Machine, *health.Log) {
+func newLog(expect ...string) (*health.Machine, *health.Log) {
 	m := health.New()
-	return m, m.AddLog("logs", health.Thresholds{NeedsMatch: true})
+	return m, m.AddLog("logs", health.LogRules{NeedsMatch: true, Expect: expect})
 }
 
 // changes returns the changes of the state since it was asked last.

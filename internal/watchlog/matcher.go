@@ -34,10 +34,10 @@ const (
 //
 // A carriage return does not end a line. Every other byte is ordinary, NUL too.
 type Matcher struct {
-	sink     Sink
-	texts    []text
-	expected []string // Rules.Expect
-	pattern  *pattern // nil without one
+	sink    Sink
+	texts   []text
+	fixed   int      // how many of texts the rules bring; then come announcements
+	pattern *pattern // nil without one
 	// everyLine is set when the pattern has to see all lines, since it has no literals.
 	everyLine bool
 
@@ -65,8 +65,7 @@ const maxCandidates = 256
 
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
-	m := &Matcher{sink: s, expected: r.Expect}
-	m.texts = slices.Concat(newTexts(life, r.Keywords), newTexts(failure, r.FailKeywords), newTexts(announcement, r.Expect))
+	m := &Matcher{sink: s, texts: append(newTexts(life, r.Keywords), newTexts(failure, r.FailKeywords)...)}
 	for _, t := range m.texts {
 		m.keep = max(m.keep, len(t.text)-1)
 		if t.kind == failure {
@@ -75,9 +74,17 @@ func NewMatcher(r Rules, s Sink) *Matcher {
 	}
 	if r.Pattern != nil {
 		m.pattern = newPattern(r.Pattern)
-		m.texts = append(m.texts, newTexts(literal, m.pattern.literals)...)
 		m.everyLine = len(m.pattern.literals) == 0
+		for _, l := range newTexts(literal, m.pattern.literals) {
+			same := func(t text) bool { return t.kind == life && t.text == l.text }
+			if i := slices.IndexFunc(m.texts, same); i >= 0 {
+				m.texts[i].literal = true
+			} else {
+				m.texts = append(m.texts, l)
+			}
+		}
 	}
+	m.fixed = len(m.texts)
 	return m
 }
 
@@ -113,23 +120,18 @@ func (m *Matcher) Close() error {
 	return nil
 }
 
-// expect asks the sink what the log has still to announce.
+// expect looks for what the log has still to announce.
 func (m *Matcher) expect() {
-	if len(m.expected) == 0 {
-		return
-	}
-	missing := m.sink.Expect(m.expected)
-	for i := range m.texts {
-		if t := &m.texts[i]; t.kind == announcement {
-			t.seen = !slices.Contains(missing, t.text)
-		}
+	m.texts = append(m.texts[:m.fixed], newTexts(announcement, m.sink.Missing())...)
+	for _, t := range m.texts[m.fixed:] {
+		m.keep = max(m.keep, len(t.text)-1)
 	}
 }
 
 // reportUnlessHeld reports, save while the unfinished line may still announce what is expected.
 func (m *Matcher) reportUnlessHeld() {
-	awaited := func(t text) bool { return t.kind == announcement && !t.seen }
-	if !m.open || !slices.ContainsFunc(m.texts, awaited) {
+	expected := func(t text) bool { return !t.seen }
+	if !m.open || !slices.ContainsFunc(m.texts[m.fixed:], expected) {
 		m.report()
 	}
 }
@@ -147,9 +149,6 @@ func (m *Matcher) report() {
 func (m *Matcher) wholeLines(p []byte) {
 	for i := range m.texts {
 		m.texts[i].next = -1
-		if m.texts[i].seen {
-			m.texts[i].next = len(p)
-		}
 	}
 	for start := 0; start < len(p); {
 		hit := m.locate(p, start)
@@ -173,6 +172,9 @@ func (m *Matcher) locate(p []byte, start int) int {
 		t := &m.texts[i]
 		if t.next < start {
 			t.next = len(p)
+			if t.seen {
+				continue
+			}
 			if at := t.index(p[start:]); at >= 0 {
 				t.next = start + at
 			}
@@ -186,16 +188,18 @@ func (m *Matcher) locate(p []byte, start int) int {
 // or later.
 func (m *Matcher) line(p []byte, start, hit, end int) {
 	var has [kinds]bool
+	mayMatch := m.everyLine
 	for i := range m.texts {
-		if m.texts[i].next < end {
-			has[m.texts[i].kind] = true
+		if t := &m.texts[i]; t.next < end {
+			has[t.kind] = true
+			mayMatch = mayMatch || t.literal
 		}
 	}
 	inOrder := has[failure] || has[announcement] // rare, and what comes first in the line matters
 	if has[life] && !inOrder {
 		m.lines++
 	}
-	mayMatch := (m.everyLine || has[literal]) && (m.pattern.named > 0 || !has[life])
+	mayMatch = mayMatch && (m.pattern.named > 0 || !has[life])
 	if !inOrder && !mayMatch {
 		return
 	}
@@ -236,6 +240,5 @@ func (m *Matcher) evaluate() {
 	} else {
 		maps.Copy(m.values, values)
 	}
-	clear(m.candidates)
 	m.candidates = m.candidates[:0]
 }

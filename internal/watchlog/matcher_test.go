@@ -13,9 +13,20 @@ import (
 	"github.com/kubevali/kubevali/internal/watchlog"
 )
 
+// A ruleBook is what a Matcher is told: the rules, and by its Sink what is expected.
+type ruleBook struct {
+	Keywords, FailKeywords, Expect []string
+	Pattern                        *regexp.Regexp
+}
+
+func (b ruleBook) matcher(s watchlog.Sink) *watchlog.Matcher {
+	return watchlog.NewMatcher(watchlog.Rules{Keywords: b.Keywords, FailKeywords: b.FailKeywords, Pattern: b.Pattern}, s)
+}
+
 // A recorder is a Sink that writes down what it is told: "+N" for N lines (adjacent ones added up), "!keyword", and
 // "?text" for what is seen (adjacent ones in alphabetical order).
 type recorder struct {
+	expect []string
 	events []string
 	lines  int
 	total  int
@@ -41,8 +52,8 @@ func (r *recorder) Fail(keyword, line string) {
 	r.shown = append(r.shown, line)
 }
 
-func (r *recorder) Expect(texts []string) (missing []string) {
-	for _, text := range texts {
+func (r *recorder) Missing() (missing []string) {
+	for _, text := range r.expect {
 		if !slices.Contains(r.events, "?"+text) {
 			missing = append(missing, text)
 		}
@@ -72,8 +83,8 @@ func (r *recorder) flush() {
 }
 
 // naive is the rule book applied to one line at a time.
-func naive(rules watchlog.Rules, data []byte) *recorder {
-	r := &recorder{}
+func naive(rules ruleBook, data []byte) *recorder {
+	r := &recorder{expect: rules.Expect}
 	lines := bytes.Split(data, []byte("\n"))
 	if len(lines[len(lines)-1]) == 0 {
 		lines = lines[:len(lines)-1]
@@ -81,7 +92,7 @@ func naive(rules watchlog.Rules, data []byte) *recorder {
 	for _, line := range lines {
 		lifeEnd, _ := firstEnd(line, rules.Keywords)
 		failEnd, failed := firstEnd(line, rules.FailKeywords)
-		for _, text := range r.Expect(rules.Expect) {
+		for _, text := range r.Missing() {
 			if end, _ := firstEnd(line, []string{text}); end >= 0 && (failEnd < 0 || end <= failEnd) {
 				r.Seen(text)
 			}
@@ -129,9 +140,9 @@ func firstEnd(line []byte, words []string) (end int, word string) {
 }
 
 // feed writes data in chunks, whose lengths are taken from cuts in turn (0: the rest at once), and closes.
-func feed(rules watchlog.Rules, data []byte, cuts []byte) *recorder {
-	r := &recorder{}
-	m := watchlog.NewMatcher(rules, r)
+func feed(rules ruleBook, data []byte, cuts []byte) *recorder {
+	r := &recorder{expect: rules.Expect}
+	m := rules.matcher(r)
 	for i := 0; len(data) > 0; i++ {
 		n := len(data)
 		if len(cuts) > 0 && cuts[i%len(cuts)] > 0 {
@@ -149,7 +160,7 @@ func feed(rules watchlog.Rules, data []byte, cuts []byte) *recorder {
 	return r
 }
 
-func check(t *testing.T, rules watchlog.Rules, data, cuts []byte) {
+func check(t *testing.T, rules ruleBook, data, cuts []byte) {
 	t.Helper()
 	got, want := feed(rules, data, cuts), naive(rules, data)
 	if !slices.Equal(got.events, want.events) && !(countsFewer(cuts) && got.within(want)) {
@@ -211,11 +222,12 @@ var patterns = []string{
 
 func FuzzMatcher(f *testing.F) {
 	f.Add([]byte("INFO number=12 ok\nError: bad\nnumber=13\r\nplain"), "ok,plain", "Error,bad", "lain,=1", []byte{3, 1}, byte(1))
+	f.Add([]byte("number=12\nnumber=\nnumber=13"), "number=,ok", "", "", []byte{0}, byte(1))
 	f.Add([]byte("best: #12 (x) finalized #9,1\n\n\x00\nabab\nab"), "abab,b", "ab", "b,ab", []byte{1}, byte(2))
 	f.Add([]byte("a=1 b=2\nb=3\na=4 aab\n"), "aab,aaab", "", "", []byte{2, 5, 0}, byte(3))
 	f.Add([]byte("xx aaaaaab aab\n\xff\xfexaab"), "aab", "aaab,b", "aaa,xx,xx", []byte{4}, byte(10))
 	f.Fuzz(func(t *testing.T, data []byte, life, fail, expect string, cuts []byte, choice byte) {
-		rules := watchlog.Rules{Keywords: strings.Split(life, ","), FailKeywords: strings.Split(fail, ","),
+		rules := ruleBook{Keywords: strings.Split(life, ","), FailKeywords: strings.Split(fail, ","),
 			Expect: strings.Split(expect, ",")}
 		if p := patterns[int(choice)%len(patterns)]; p != "" {
 			rules.Pattern = regexp.MustCompile(p)
@@ -235,6 +247,6 @@ func FuzzPattern(f *testing.F) {
 		if err != nil || len(expr) > 100 {
 			t.Skip()
 		}
-		check(t, watchlog.Rules{Pattern: re}, data, nil)
+		check(t, ruleBook{Pattern: re}, data, nil)
 	})
 }

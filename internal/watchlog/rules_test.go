@@ -17,53 +17,55 @@ func TestRules(t *testing.T) {
 	number := regexp.MustCompile(`number=(?P<n>\d+)`)
 	for _, c := range []struct {
 		name   string
-		rules  watchlog.Rules
+		rules  ruleBook
 		log    string
 		want   []string
 		values map[string]string
 	}{
-		{"a line counts once for several keywords", watchlog.Rules{Keywords: []string{"a", "b"}}, "ab ba\nxx\nb\n", []string{"+2"}, nil},
-		{"last line without newline", watchlog.Rules{Keywords: []string{"a"}}, "x\na", []string{"+1"}, nil},
-		{"pattern on last line without newline", watchlog.Rules{Pattern: number}, "number=7", []string{"+1"}, map[string]string{"n": "7"}},
-		{"keyword and pattern on one line", watchlog.Rules{Keywords: []string{"new"}, Pattern: number},
+		{"a line counts once for several keywords", ruleBook{Keywords: []string{"a", "b"}}, "ab ba\nxx\nb\n", []string{"+2"}, nil},
+		{"last line without newline", ruleBook{Keywords: []string{"a"}}, "x\na", []string{"+1"}, nil},
+		{"pattern on last line without newline", ruleBook{Pattern: number}, "number=7", []string{"+1"}, map[string]string{"n": "7"}},
+		{"keyword and pattern on one line", ruleBook{Keywords: []string{"new"}, Pattern: number},
 			"new number=1\nnumber=2\nnew\n", []string{"+3"}, map[string]string{"n": "2"}},
-		{"empty keywords and those with a newline never match", watchlog.Rules{Keywords: []string{"", "a\nb"}}, "a\nb\n", nil, nil},
-		{"keyword at the very ends", watchlog.Rules{Keywords: []string{"abc"}}, "abc\nxabc\nab\nc\nabc", []string{"+3"}, nil},
-		{"overlapping beginnings", watchlog.Rules{Keywords: []string{"aab"}}, "aaaaab\naaa\nb", []string{"+1"}, nil},
-		{"NUL bytes", watchlog.Rules{Keywords: []string{"a\x00b"}}, "\x00\x00a\x00b\x00\n\x00", []string{"+1"}, nil},
-		{"failure", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}},
+		{"keyword that is in the pattern, too", ruleBook{Keywords: []string{"number="}, Pattern: number},
+			"number=?\nnumber=1\nnumber\nnumber=", []string{"+3"}, map[string]string{"n": "1"}},
+		{"empty keywords and those with a newline never match", ruleBook{Keywords: []string{"", "a\nb"}}, "a\nb\n", nil, nil},
+		{"keyword at the very ends", ruleBook{Keywords: []string{"abc"}}, "abc\nxabc\nab\nc\nabc", []string{"+3"}, nil},
+		{"overlapping beginnings", ruleBook{Keywords: []string{"aab"}}, "aaaaab\naaa\nb", []string{"+1"}, nil},
+		{"NUL bytes", ruleBook{Keywords: []string{"a\x00b"}}, "\x00\x00a\x00b\x00\n\x00", []string{"+1"}, nil},
+		{"failure", ruleBook{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}},
 			"ok\nok\nbad\nok\nbad\n", []string{"+2", "!bad", "+1", "!bad"}, nil},
-		{"one failure a line, of the keyword that ends first", watchlog.Rules{FailKeywords: []string{"long one", "one", "g"}},
+		{"one failure a line, of the keyword that ends first", ruleBook{FailKeywords: []string{"long one", "one", "g"}},
 			"a long one one\n", []string{"!g"}, nil},
-		{"after a failure the rest of the line is no sign of life", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"},
+		{"after a failure the rest of the line is no sign of life", ruleBook{Keywords: []string{"ok"}, FailKeywords: []string{"bad"},
 			Pattern: number}, "bad ok number=1\nok bad\n", []string{"!bad", "+1", "!bad"}, nil},
-		{"failure and sign of life in one text", watchlog.Rules{Keywords: []string{"down"}, FailKeywords: []string{"shutdown"}},
+		{"failure and sign of life in one text", ruleBook{Keywords: []string{"down"}, FailKeywords: []string{"shutdown"}},
 			"shutdown\n", []string{"!shutdown"}, nil},
-		{"announced on an earlier line", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me"}},
+		{"announced on an earlier line", ruleBook{Keywords: []string{"ok"}, Expect: []string{"me"}},
 			"ok\nit's me\nok\nme\n", []string{"+1", "?me", "+1"}, nil},
-		{"announced on the line itself", watchlog.Rules{Keywords: []string{"ok"}, Pattern: number, Expect: []string{"me", "you"}},
+		{"announced on the line itself", ruleBook{Keywords: []string{"ok"}, Pattern: number, Expect: []string{"me", "you"}},
 			"ok 1\nok number=1 you me\nnumber=2", []string{"+1", "?me", "?you", "+2"}, map[string]string{"n": "2"}},
-		{"announced without newline", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me"}}, "ok\nok me", []string{"+1", "?me", "+1"}, nil},
-		{"announced on a failing line", watchlog.Rules{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}, Expect: []string{"me", "you"}},
+		{"announced without newline", ruleBook{Keywords: []string{"ok"}, Expect: []string{"me"}}, "ok\nok me", []string{"+1", "?me", "+1"}, nil},
+		{"announced on a failing line", ruleBook{Keywords: []string{"ok"}, FailKeywords: []string{"bad"}, Expect: []string{"me", "you"}},
 			"ok me bad you\nok\nbad\nyou ok\n", []string{"?me", "+1", "!bad", "+1", "!bad", "?you", "+1"}, nil},
-		{"never announced", watchlog.Rules{Keywords: []string{"ok"}, Expect: []string{"me", "m\ne", ""}}, "ok\nm\ne\nok", []string{"+2"}, nil},
-		{"the end of a keyword is announced", watchlog.Rules{Keywords: []string{"aab"}, FailKeywords: []string{"bb"}, Expect: []string{"ab"}},
+		{"never announced", ruleBook{Keywords: []string{"ok"}, Expect: []string{"me", "m\ne", ""}}, "ok\nm\ne\nok", []string{"+2"}, nil},
+		{"the end of a keyword is announced", ruleBook{Keywords: []string{"aab"}, FailKeywords: []string{"bb"}, Expect: []string{"ab"}},
 			"aaab aab\nab\nbb", []string{"?ab", "+1", "!bb"}, nil},
-		{"carriage return", watchlog.Rules{Pattern: regexp.MustCompile(`^(?P<x>a.)$`)}, "a1\r\na2\r\r\nab\n", []string{"+2"},
+		{"carriage return", ruleBook{Pattern: regexp.MustCompile(`^(?P<x>a.)$`)}, "a1\r\na2\r\r\nab\n", []string{"+2"},
 			map[string]string{"x": "ab"}},
-		{"groups of different lines", watchlog.Rules{Pattern: regexp.MustCompile(`a=(?P<a>\d)|b=(?P<b>\d)`)}, "a=1\nb=2\nb=3\n",
+		{"groups of different lines", ruleBook{Pattern: regexp.MustCompile(`a=(?P<a>\d)|b=(?P<b>\d)`)}, "a=1\nb=2\nb=3\n",
 			[]string{"+3"}, map[string]string{"a": "1", "b": "3"}},
-		{"values are short, printable and valid", watchlog.Rules{Pattern: regexp.MustCompile(`v=(?P<v>.*)`)},
+		{"values are short, printable and valid", ruleBook{Pattern: regexp.MustCompile(`v=(?P<v>.*)`)},
 			"v=\x1b[31mred\x1b[0m\x00\xff" + strings.Repeat("é", 300) + "\n", []string{"+1"},
 			map[string]string{"v": "red\ufffd" + strings.Repeat("é", 125)}},
-		{"the pattern sees the first 64 KiB", watchlog.Rules{Pattern: number},
+		{"the pattern sees the first 64 KiB", ruleBook{Pattern: number},
 			strings.Repeat("x", watchlog.PatternLimit-9) + "number=12345\n" + strings.Repeat("x", watchlog.PatternLimit-7) + "number=1\n",
 			[]string{"+1"}, map[string]string{"n": "12"}},
-		{"64 KiB and a carriage return", watchlog.Rules{Pattern: regexp.MustCompile(`=\d$`)},
+		{"64 KiB and a carriage return", ruleBook{Pattern: regexp.MustCompile(`=\d$`)},
 			strings.Repeat("x", watchlog.PatternLimit-2) + "=1\r\n", []string{"+1"}, nil},
-		{"a carriage return in the middle, at 64 KiB", watchlog.Rules{Pattern: regexp.MustCompile(`=\d$`)},
+		{"a carriage return in the middle, at 64 KiB", ruleBook{Pattern: regexp.MustCompile(`=\d$`)},
 			strings.Repeat("x", watchlog.PatternLimit-3) + "=1\rx\n", nil, nil},
-		{"a text that nearly occurs all over", watchlog.Rules{Keywords: []string{"aab"}, FailKeywords: []string{"b"}},
+		{"a text that nearly occurs all over", ruleBook{Keywords: []string{"aab"}, FailKeywords: []string{"b"}},
 			strings.Repeat("a", 5000) + "b", []string{"!b"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,9 +88,9 @@ func TestRules(t *testing.T) {
 // A keyword counts before its line has ended, and so does a failure; the pattern waits for the end.
 func TestMatchesAtOnce(t *testing.T) {
 	var r recorder
-	m := watchlog.NewMatcher(watchlog.Rules{
+	m := ruleBook{
 		Keywords: []string{"alive"}, FailKeywords: []string{"dead"}, Pattern: regexp.MustCompile(`is (?P<who>\w+)`),
-	}, &r)
+	}.matcher(&r)
 	for _, step := range []struct {
 		write string
 		lines int
@@ -132,7 +134,7 @@ func TestPatternOnManyLinesAtOnce(t *testing.T) {
 		{"keyword and pattern on each line", strings.Repeat("key "+match, 100), 100, map[string]string{"n": "1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rules := watchlog.Rules{Keywords: []string{"key"}, Pattern: regexp.MustCompile(`n=(?P<n>\d+) m=(?:(?P<m>\d+)|\?)`)}
+			rules := ruleBook{Keywords: []string{"key"}, Pattern: regexp.MustCompile(`n=(?P<n>\d+) m=(?:(?P<m>\d+)|\?)`)}
 			got := feed(rules, []byte(c.log), nil)
 			if got.total != c.lines || !maps.Equal(got.values, c.values) {
 				t.Errorf("%d lines, values %v, want %d, %v", got.total, got.values, c.lines, c.values)
@@ -154,7 +156,7 @@ func TestFailureShowsItsLine(t *testing.T) {
 		{"invalid bytes", "\xff error", "\ufffd error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rules := watchlog.Rules{FailKeywords: []string{"error"}}
+			rules := ruleBook{FailKeywords: []string{"error"}}
 			if got := feed(rules, []byte(c.log), nil).shown; !slices.Equal(got, []string{c.want}) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
@@ -177,7 +179,7 @@ func TestLargeInputs(t *testing.T) {
 		}
 		b.WriteByte('\n')
 	}
-	for i, rules := range []watchlog.Rules{
+	for i, rules := range []ruleBook{
 		{Keywords: []string{"error"}},
 		{Keywords: []string{"errors rare", "okok"}, FailKeywords: []string{"eeeeee", "rarerare"}},
 		{Keywords: []string{"ok"}, FailKeywords: []string{"rareerrorrare"}, Expect: []string{"eeeeeee", "rarerare", "never"}},
@@ -196,8 +198,8 @@ func TestLargeInputs(t *testing.T) {
 // A line of 100 MiB takes no more memory than a short one.
 func TestEndlessLine(t *testing.T) {
 	var r recorder
-	m := watchlog.NewMatcher(watchlog.Rules{Keywords: []string{"needle"}, FailKeywords: []string{"never"},
-		Pattern: regexp.MustCompile(`x(?P<n>needle)`)}, &r)
+	m := ruleBook{Keywords: []string{"needle"}, FailKeywords: []string{"never"},
+		Pattern: regexp.MustCompile(`x(?P<n>needle)`)}.matcher(&r)
 	chunk := bytes.Repeat([]byte("hay"), chunkSize/3)
 	m.Write(chunk)
 	m.Write(chunk)
@@ -215,14 +217,13 @@ func TestEndlessLine(t *testing.T) {
 func TestLinesCostNoAllocations(t *testing.T) {
 	data := fill(1<<20, substrateLine)
 	const pooled = 50 // regexp keeps its memory in a sync.Pool, which the race detector empties at random
-	for _, rules := range []watchlog.Rules{
+	for _, rules := range []ruleBook{
 		{Keywords: []string{"Finalized", "no such thing"}, FailKeywords: []string{"panicked"}},
 		{Keywords: []string{"Idle"}},
-		{Keywords: []string{"Idle"}, Expect: []string{"announced before"}},
 		{Pattern: regexp.MustCompile(`nowhere=(?P<n>\d+)`)},
 		{Pattern: regexp.MustCompile(`best: #\d+`)},
 	} {
-		m := watchlog.NewMatcher(rules, discard{})
+		m := rules.matcher(discard{})
 		m.Write(data)
 		if allocs := testing.AllocsPerRun(3, func() { m.Write(data) }); allocs > pooled || allocs > 0 && rules.Pattern == nil {
 			t.Errorf("%+v: %v allocations", rules, allocs)

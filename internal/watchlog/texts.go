@@ -18,9 +18,10 @@ const (
 
 // A text is looked for in the log.
 type text struct {
-	kind kind
-	text string
-	seen bool // of an announcement: the log does not have to hold it any more
+	kind    kind
+	text    string
+	literal bool // each match of the pattern contains one of these
+	seen    bool // of an announcement: it is not looked for any more
 
 	// The search jumps from one occurrence of a single byte to the next, which runs at memory speed as long as that byte is
 	// rare. Which one is depends on the log (hashes, numbers, colours), so it is counted there, now and then.
@@ -41,7 +42,7 @@ func newTexts(k kind, texts []string) []text {
 	var found []text
 	for _, t := range texts {
 		if t != "" && !strings.Contains(t, "\n") {
-			found = append(found, text{kind: k, text: t})
+			found = append(found, text{kind: k, text: t, literal: k == literal})
 		}
 	}
 	return found

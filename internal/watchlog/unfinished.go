@@ -64,9 +64,9 @@ func (m *Matcher) first(k kind, piece []byte) (end int, found string) {
 
 // announce tells the sink what the unfinished line announces with piece, up to where it fails, if it does.
 func (m *Matcher) announce(piece []byte, failEnd int) {
-	for i := range m.texts {
-		t := &m.texts[i]
-		if t.kind != announcement || t.seen {
+	for i := range m.texts[m.fixed:] {
+		t := &m.texts[m.fixed+i]
+		if t.seen {
 			continue
 		}
 		if end := m.end(t, piece); end >= 0 && (failEnd < 0 || end <= failEnd) {
@@ -109,7 +109,7 @@ func (m *Matcher) endLine() {
 // mayMatch reports whether line holds what the pattern needs.
 func (m *Matcher) mayMatch(line []byte) bool {
 	for i := range m.texts {
-		if t := &m.texts[i]; t.kind == literal && t.index(line) >= 0 {
+		if t := &m.texts[i]; t.literal && t.index(line) >= 0 {
 			return true
 		}
 	}

@@ -11,22 +11,17 @@
 // # Following files
 //
 // A Follower decides where and when to read, and github.com/hpcloud/tail reads the lines: each time a file has grown by an
-// ordinary amount, the library is started at a known offset of the file that the Follower holds open, and reads to its
-// end. Its own mode of following is not used, because no wrapper can make that mode exact:
+// ordinary amount, the library is started at a known offset of the file that the Follower holds open, and reads to its end.
+// More, which may be one endless line, the Follower reads itself, and so it does when the library cannot. The library's own
+// mode of following is not used, because no wrapper can make it exact:
 //
-//   - After a rename it opens the new file without having read the old one to its end. What was written between its
-//     last look (every 250 ms) and the rename is lost, and so is a last line without newline.
-//   - A file that is truncated and has outgrown its old size before the next look is read on from the middle.
-//     Lines carry no offset, so that a wrapper cannot tell which of them are affected.
-//   - A file that is renamed before the library's watcher has been set up on it is never seen to change again.
-//   - When stat(2) fails for another reason than a missing file (a permission, a dead network file system), and when
-//     no inotify instance is left on the machine, it calls os.Exit. The logger it is given has no say in this.
-//   - Its inotify mode keeps one watcher for the life of the process, handles one event for each write, and sees
-//     nothing of remote writers on a network file system.
+//   - After a rename it drops what was written since its last look (every 250 ms), and a last line without newline.
+//   - A file that is truncated and has outgrown its old size before the next look is read on from the middle. Lines carry no
+//     offset, so that a wrapper cannot tell which of them are affected.
+//   - When stat(2) fails for another reason than a missing file (a permission, a dead network file system), and when no
+//     inotify instance is left on the machine, it calls os.Exit.
+//   - Inotify sees nothing of remote writers on a network file system.
 //   - An unfinished line is read again from its start at each change, and held in memory whole.
-//
-// Reading to the end of the file has none of these faults, save the last: more than an ordinary amount the Follower reads
-// itself, and so it does when the library cannot.
 package watchlog
 
 import "regexp"
@@ -37,15 +32,11 @@ import "regexp"
 // Keywords are plain texts, compared byte by byte with the line without its newline. Empty ones, and those that
 // contain a newline, never match.
 //
-// Expect holds plain texts too, such as the peer ID that a node announces when it starts. Each must have been part of a
-// line, on any stream or in any file, since the node was started, before a sign of life counts.
-//
 // Pattern sees the line without its newline and without one carriage return before it, and of that no more than
 // [PatternLimit] bytes. Its named groups are the values that are reported. Nil matches nothing.
 type Rules struct {
 	Keywords     []string
 	FailKeywords []string
-	Expect       []string
 	Pattern      *regexp.Regexp
 }
 
@@ -60,11 +51,10 @@ type Sink interface {
 	// then, printable.
 	Fail(keyword, line string)
 
-	// Expect says that texts, which are the same whenever it is called, must be seen before a sign of life counts, and
-	// returns those that have not been seen since the node was started. It is called before each chunk of the log is
-	// looked at, unless there are none.
-	Expect(texts []string) (missing []string)
+	// Missing returns plain texts that the node has still to announce before a sign of life counts, such as its peer ID. It
+	// is called before each chunk of the log is looked at.
+	Missing() []string
 
-	// Seen says that a line contains text, one of those that were missing.
+	// Seen says that a line contains text, one of those that were missing. It comes before the line's signs of life.
 	Seen(text string)
 }
