@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,9 +90,9 @@ func (a *api) write(body io.Reader) {
 	if err := json.NewDecoder(body).Decode(&sent); err != nil {
 		panic(err)
 	}
-	a.service = sent
 	meta := sent["metadata"].(map[string]any)
-	meta["uid"], meta["resourceVersion"] = "2", fmt.Sprint(len(a.requests))
+	version := meta["resourceVersion"]
+	meta["uid"] = "2"
 	for _, p := range sent["spec"].(map[string]any)["ports"].([]any) {
 		port := p.(map[string]any)
 		if port["nodePort"] == 0.0 {
@@ -98,6 +100,11 @@ func (a *api) write(body io.Reader) {
 			a.chosen++
 		}
 	}
+	if !reflect.DeepEqual(sent, a.service) {
+		version = strconv.Itoa(len(a.requests))
+	}
+	meta["resourceVersion"] = version
+	a.service = sent
 }
 
 // set has all requests answered by refuse; nil: by the API again.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -260,21 +261,22 @@ func TestSignalBetweenTwoRuns(t *testing.T) {
 func TestLogThatNobodyReadsHoldsUpNoStop(t *testing.T) {
 	l := newLife(t, shell("echo corrupt; "+untilStopped)+
 		"process: {onUnhealthy: exit}\nwatchlog: {enabled: true, failKeywords: [corrupt]}\n")
-	full := &fullLog{until: make(chan struct{})}
-	l.options.Log.(*logrus.Logger).AddHook(full)
+	full, release := context.WithCancel(context.Background())
+	l.options.Log.(*logrus.Logger).AddHook(fullLog{full})
 	l.start()
+	t.Cleanup(release)
 	l.waitForFile("down")
-	close(full.until)
+	release()
 	l.ends(1)
 	l.waitForLog(`Node is unhealthy: fail keyword "corrupt"`, 1)
 }
 
-// fullLog blocks whoever logs a warning.
-type fullLog struct{ until chan struct{} }
+// fullLog blocks whoever logs a warning, until its context is done.
+type fullLog struct{ context.Context }
 
-func (*fullLog) Levels() []logrus.Level { return []logrus.Level{logrus.WarnLevel} }
+func (fullLog) Levels() []logrus.Level { return []logrus.Level{logrus.WarnLevel} }
 
-func (f *fullLog) Fire(*logrus.Entry) error {
-	<-f.until
+func (f fullLog) Fire(*logrus.Entry) error {
+	<-f.Done()
 	return nil
 }
