@@ -193,22 +193,17 @@ func explain(what, path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	reason := plain(err)
-	return hint.With(fmt.Errorf("cannot %s %s: %w", what, path, reason), advice(path, reason))
-}
-
-func advice(path string, reason error) string {
-	folder := filepath.Dir(path)
-	switch {
+	reason, advice := plain(err), ""
+	switch folder := filepath.Dir(path); {
 	case errors.Is(reason, syscall.EBUSY):
-		return "it is mounted by itself (subPath or a single file), so it cannot be replaced; mount its folder instead"
+		advice = "it is mounted by itself (subPath or a single file), so it cannot be replaced; mount its folder instead"
 	case errors.Is(reason, syscall.EROFS):
-		return "mount a writable volume, such as an emptyDir, at " + folder
+		advice = "mount a writable volume, such as an emptyDir, at " + folder
 	case errors.Is(reason, fs.ErrPermission):
-		return fmt.Sprintf("user %d may not write here: mount a volume it may write to at %s, or set the pod's "+
+		advice = fmt.Sprintf("user %d may not write here: mount a volume it may write to at %s, or set the pod's "+
 			"securityContext.fsGroup", os.Geteuid(), folder)
 	case errors.Is(reason, syscall.ENOSPC), errors.Is(reason, syscall.EDQUOT):
-		return "the volume at " + folder + " is full"
+		advice = "the volume at " + folder + " is full"
 	}
-	return ""
+	return hint.With(fmt.Errorf("cannot %s %s: %w", what, path, reason), advice)
 }

@@ -61,17 +61,22 @@ func NewRoot(scheme Scheme, secret []byte) (*Root, error) {
 }
 
 func checkRoot(scheme Scheme, secret []byte) error {
+	accident, altered := mangled(secret), alteredByShell(secret)
 	switch {
 	case len(secret) == 0:
 		return hint.New("it is empty", newRootHint)
 	case bytes.IndexByte(secret, 0) >= 0:
 		return hint.New("it holds a NUL byte, so it is not a text", newRootHint)
-	case scheme == RSS3SHA256:
-		return checkEchoed(secret)
-	case mangled(secret) != "":
-		return hint.New("it "+mangled(secret)+", as after an accident with a .env file, a YAML block or the clipboard, and would "+
+	case scheme == RSS3SHA256 && bytes.HasSuffix(secret, []byte("\n")):
+		return hint.New("it ends in a newline, which the shell makes a blank in the RSS3 charts", "if their secret ends in one too, "+
+			"its keys cannot be kept: move to "+string(HKDFSHA256)+"; if not, take it off here (printf %s, not echo)")
+	case scheme == RSS3SHA256 && altered != "":
+		return hint.New("it holds "+altered+", which the shell in the RSS3 charts may change, so its keys cannot be kept",
+			"move to "+string(HKDFSHA256)+", and for its root "+newRootHint)
+	case scheme == HKDFSHA256 && accident != "":
+		return hint.New("it "+accident+", as after an accident with a .env file, a YAML block or the clipboard, and would "+
 			"make other keys", "store it without, or "+newRootHint)
-	case len(secret) < minRootSize:
+	case scheme == HKDFSHA256 && len(secret) < minRootSize:
 		return hint.New(fmt.Sprintf("it has %d bytes, and %s needs %d", len(secret), scheme, minRootSize), newRootHint)
 	}
 	return nil
@@ -93,20 +98,7 @@ func mangled(secret []byte) string {
 	return ""
 }
 
-// checkEchoed refuses a root that `echo ${ROOT}-…` would not print as it is.
-func checkEchoed(secret []byte) error {
-	if bytes.HasSuffix(secret, []byte("\n")) {
-		return hint.New("it ends in a newline, which the shell makes a blank in the RSS3 charts", "if their secret ends in one too, "+
-			"its keys cannot be kept: move to "+string(HKDFSHA256)+"; if not, take it off here (printf %s, not echo)")
-	}
-	if what := alteredByShell(secret); what != "" {
-		return hint.New("it holds "+what+", which the shell in the RSS3 charts may change, so its keys cannot be kept",
-			"move to "+string(HKDFSHA256)+", and for its root "+newRootHint)
-	}
-	return nil
-}
-
-// alteredByShell names what in text may not survive as an argument of echo; "" if all does. Unquoted, it is split at
+// alteredByShell names what in text may not survive as an unquoted argument of echo; "" if all does. It is split at
 // blanks, tabs and newlines and then matched against file names (POSIX, Shell Command Language, 2.6.5 and 2.6.6), and the
 // echo of some shells, dash among them, knows escapes with a backslash. Nothing else is touched: quotes, $ and ~ mean
 // nothing in an expansion's result, and a word that goes on with a hyphen and a namespace is no option of echo's.

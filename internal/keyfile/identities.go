@@ -63,8 +63,8 @@ func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
 	public, ok := listed.keys[entry{key.Namespace, key.Pod, key.Name}]
 	switch {
 	case listed.err != nil:
-		return public, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w", noRoot(key.Root), path, listed.err),
-			"pass the root secret in, or have an init container run `kubevali key write` into a volume that is mounted at "+folder+" here too")
+		return public, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",
+			noRoot(key.Root), path, listed.err), "pass the root secret in, or "+writeInto(folder))
 	case !ok:
 		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s, but %s", noRoot(key.Root), path,
 			ErrUnlisted, key.Name, key.Pod, key.Namespace, listed.known(key)), again+", for a fleet that counts this pod in")
@@ -73,6 +73,11 @@ func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
 			noRoot(key.Root), path, key.Name, string(public.Type), key.Type), again)
 	}
 	return public, nil
+}
+
+// writeInto says how a container without the root gets what another one writes.
+func writeInto(folder string) string {
+	return "have an init container run `kubevali key write` into a volume that is mounted at " + folder + " here too"
 }
 
 // listing is what identities.json says, or why it says nothing.

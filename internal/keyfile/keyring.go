@@ -169,7 +169,8 @@ func (k *Keyring) secret(source Source) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, noRoot(source)
 	case err != nil:
-		return nil, unreadable("the root secret in "+source.File, err, "set the Secret's defaultMode, or the pod's securityContext.fsGroup")
+		return nil, unreadable("the root secret in "+source.File, err, "set the Secret's defaultMode, or the pod's "+
+			"securityContext.fsGroup")
 	}
 	return secret, nil
 }

@@ -25,22 +25,15 @@ func (o *Outcome) warn(format string, args ...any) {
 	o.Warnings = append(o.Warnings, fmt.Sprintf(format, args...))
 }
 
-// ConflictError says that something else than the pod's key is at its path, and that [Fail] leaves both alone.
+// ConflictError says that something else than the pod's key is at its path, and that [Fail] leaves both alone. Its hint says
+// what helps whatever the configuration is.
 type ConflictError struct {
-	Replaceable  bool // what is there is a P2P key, which [Overwrite] would replace; [Keep] keeps anything
-	path         string
-	holds, wants string // what is there and what the pod's key is, for people
-	basis        string // all that the pod's key depends on
+	error
+	Replaceable bool // what is there is a P2P key, which [Overwrite] would replace; [Keep] keeps anything
 }
 
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s holds %s, and this pod's key is %s", e.path, e.holds, e.wants)
-}
-
-// Hint says what helps whatever the configuration is.
-func (e *ConflictError) Hint() string {
-	return "first check " + e.basis + "; only if they are right, move the file away to take this pod's key"
-}
+// Unwrap returns what carries the hint.
+func (e *ConflictError) Unwrap() error { return e.error }
 
 // Put sees to it that a key file is there and holds the pod's key in its format, for its owner to use: the owner is set
 // where this process is root. Without the root secret the key must be there already, and is compared with what
@@ -112,29 +105,48 @@ func (p *placing) place(own *keyderive.Key, outcome *Outcome) error {
 	case held != nil && held.Public() == outcome.Public: // perhaps in another format
 		return p.write(held, outcome)
 	case len(p.there) == 0 && own == nil:
-		return hint.With(fmt.Errorf("there is no key at %s, and %w", p.Path, noRoot(p.Root)), "have an init container run "+
-			"`kubevali key write` into a volume that is mounted at "+filepath.Dir(p.Path)+" here too")
+		return hint.With(fmt.Errorf("there is no key at %s, and %w", p.Path, noRoot(p.Root)), writeInto(filepath.Dir(p.Path)))
 	case len(p.there) == 0:
 		return p.write(own, outcome)
 	}
-	conflict := p.conflict(held, problem, outcome.Public)
+	return p.replace(own, held, problem, outcome)
+}
+
+// replace decides between what is there, a key or for some reason none, and the pod's key.
+func (p *placing) replace(own, held *keyderive.Key, problem error, outcome *Outcome) error {
+	holds, wants := fmt.Sprintf("something else (%v)", problem), name(outcome.Public)
+	if held != nil {
+		holds = "the key of " + name(held.Public())
+	}
+	conflict := fmt.Sprintf("%s holds %s, and this pod's key is %s", p.Path, holds, wants)
 	switch {
 	case p.IfExists == Keep:
-		outcome.warn("%s holds %s and stays, but peers are told of %s", p.Path, conflict.holds, conflict.wants)
+		outcome.warn("%s holds %s and stays, but peers are told of %s", p.Path, holds, wants)
 		if held != nil {
 			outcome.Public = held.Public()
 		}
 		return nil
 	case own == nil:
-		return hint.New(conflict.Error(), "first check, here and where the key was written, "+conflict.basis+"; then have "+
+		return hint.New(conflict, "first check, here and where the key was written, "+p.basis()+"; then have "+
 			"`kubevali key write` run again, into a volume of this pod alone")
 	case p.IfExists != Overwrite:
-		return conflict
+		return &ConflictError{hint.New(conflict, "first check "+p.basis()+"; only if they are right, move the file away to take "+
+			"this pod's key"), held != nil}
 	case held == nil:
-		return hint.New(fmt.Sprintf("%s holds %s, which is not overwritten", p.Path, conflict.holds), "move it away")
+		return hint.New(fmt.Sprintf("%s holds %s, which is not overwritten", p.Path, holds), "move it away")
 	}
-	outcome.warn("%s held %s, which is overwritten", p.Path, conflict.holds)
+	outcome.warn("%s held %s, which is overwritten", p.Path, holds)
 	return p.write(own, outcome)
+}
+
+// basis is all that the pod's key depends on.
+func (p *placing) basis() string {
+	scope := ""
+	if p.Scheme != keyderive.RSS3SHA256 {
+		scope = fmt.Sprintf("scope %q, epoch %d, ", p.Identity.Scope, p.Identity.Epoch)
+	}
+	return fmt.Sprintf("the root secret, namespace %s, pod %s, %stype %s and scheme %s",
+		p.Identity.Namespace, p.Identity.Pod, scope, p.Type, p.Scheme)
 }
 
 // identify returns the key that content holds, in whatever format, for the caller to wipe. The key's own format and type
@@ -184,21 +196,6 @@ func (p *placing) settle(outcome *Outcome) error {
 		outcome.warn("%v", err)
 	}
 	return nil
-}
-
-// conflict is between what is there, a key or for some reason none, and the pod's key.
-func (p *placing) conflict(held *keyderive.Key, problem error, public keyderive.Public) *ConflictError {
-	e := &ConflictError{path: p.Path, holds: fmt.Sprintf("something else (%v)", problem), wants: name(public)}
-	if held != nil {
-		e.holds, e.Replaceable = "the key of "+name(held.Public()), true
-	}
-	scope := ""
-	if p.Scheme != keyderive.RSS3SHA256 {
-		scope = fmt.Sprintf("scope %q, epoch %d, ", p.Identity.Scope, p.Identity.Epoch)
-	}
-	e.basis = fmt.Sprintf("the root secret, namespace %s, pod %s, %stype %s and scheme %s",
-		p.Identity.Namespace, p.Identity.Pod, scope, p.Type, p.Scheme)
-	return e
 }
 
 // name is a key's owner as logs and people know them.
