@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -148,7 +149,7 @@ func (k *Keyring) root(key Key) (*keyderive.Root, error) {
 	defer clear(secret)
 	root, err := keyderive.NewRoot(key.Scheme, secret)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key.Root, err)
+		return nil, fmt.Errorf("%s: %w", cmp.Or(key.Root.Env, key.Root.File), err)
 	}
 	keep(&k.roots, use, root)
 	return root, nil
