@@ -169,7 +169,7 @@ func TestApplyPorts(t *testing.T) {
 func TestApplyLoadBalancer(t *testing.T) {
 	f := newFakeAPI()
 	f.addPod("geth-0")
-	s := spec(port("p2p", "TCP", 30303, 0, 0), port("rpc", "TCP", 80, 0, 8545))
+	s := spec(port("p2p", "TCP", 30303, 0, 30303), port("rpc", "TCP", 80, 0, 8545))
 	s.Type, s.LoadBalancerClass = kube.LoadBalancer, "example.com/lb"
 	svc := mustApply(t, inlineClient(t, f, kube.Options{}), s, kube.Created)
 	if got := []int{svc.Ports[0].TargetPort, svc.Ports[1].TargetPort}; !slices.Equal(got, []int{30303, 8545}) {
@@ -427,7 +427,7 @@ func TestApplyLoadBalancerKeepsNodePorts(t *testing.T) {
 	f.addService("geth-0", object{"kubeva.li/managed-by": "kubevali"},
 		object{"name": "a", "port": 1, "protocol": "TCP", "nodePort": 31000, "targetPort": 1},
 		object{"name": "b", "port": 1, "protocol": "UDP", "nodePort": 31001, "targetPort": 1})
-	s := spec(port("p2p", "TCP", 1, 0, 0), port("p2p-udp", "UDP", 1, 0, 0))
+	s := spec(port("p2p", "TCP", 1, 0, 1), port("p2p-udp", "UDP", 1, 0, 1))
 	s.Type = kube.LoadBalancer
 	svc := mustApply(t, inlineClient(t, f, kube.Options{}), s, kube.Updated)
 	if want := []kube.ServicePort{port("p2p", "TCP", 1, 31000, 1), port("p2p-udp", "UDP", 1, 31001, 1)}; !slices.Equal(svc.Ports, want) {

@@ -94,8 +94,8 @@ type ServicePort struct {
 	Port int `json:"port"`
 	// NodePort is opened on every node. 0 in a ServiceSpec: the cluster chooses; 0 in a Service: there is none.
 	NodePort int `json:"nodePort"`
-	// TargetPort is where the pod listens. 0 in a ServiceSpec: the node port, whichever it becomes (type LoadBalancer:
-	// Port); 0 in a Service: a port that has a name instead.
+	// TargetPort is where the pod listens. 0 in a ServiceSpec: the node port, whichever it becomes; 0 in a Service: a port
+	// that has a name instead.
 	TargetPort int `json:"targetPort"`
 }
 

@@ -383,7 +383,7 @@ func TestRealDeletion(t *testing.T) {
 func TestRealLoadBalancer(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
-	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 30303), port("p2p-udp", "UDP", 30303, 0, 30303))
 	s.Type, s.LoadBalancerClass = kube.LoadBalancer, "example.com/none"
 	if got := r.apply(s, kube.Created).Ports; got[0].TargetPort != 30303 || got[1].TargetPort != 30303 {
 		t.Errorf("%+v", got)
@@ -404,6 +404,7 @@ func TestRealLoadBalancer(t *testing.T) {
 	s.LoadBalancerClass = "example.com/other"
 	r.fails(s, "may not change once set", "delete the Service")
 	s.Type, s.LoadBalancerClass = kube.NodePort, ""
+	s.Ports[0].TargetPort, s.Ports[1].TargetPort = 0, 0
 	if got := r.apply(s, kube.Updated).Ports; got[0].TargetPort != got[0].NodePort || got[0].NodePort != got[1].NodePort {
 		t.Errorf("a NodePort again: %+v", got)
 	}

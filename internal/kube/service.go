@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,8 +92,8 @@ const (
 	Foreign Outcome = "foreign"
 )
 
-// Apply makes the pod's Service be as described and returns it as it is then. The outcome is empty with an error. It needs the
-// verbs get on pods and get, create and patch on services in the namespace.
+// Apply makes the pod's Service be as described and returns it as it is then. The outcome is empty with an error. It needs
+// the verbs get on pods and get, create and patch on services in the namespace.
 //
 // It creates the Service, or sends one merge patch (RFC 7386) for the version of it that was looked at: what others set
 // beyond the description stays, except for selector, owners and ports, of which the described are all. A Service that is
@@ -210,9 +211,7 @@ func (a *application) write(ctx context.Context, live Service) (written Service,
 		r.verb = "create"
 	}
 	r.query = url.Values{"fieldManager": {manager}}
-	if r.body, err = json.Marshal(a.manifest(live)); err != nil {
-		return live, err
-	}
+	r.body, _ = json.Marshal(a.manifest(live)) // texts and numbers cannot fail
 	written, err = a.client.service(ctx, r)
 	switch {
 	case NotFound(err) && live.exists(): // it was deleted since
@@ -241,14 +240,9 @@ func (a *application) manifest(live Service) any {
 		// A precondition: the API answers 409 when the Service is no longer of this version.
 		metadata["resourceVersion"] = live.version
 	}
-	selector := object{}
-	for label := range live.selector {
-		selector[label] = nil
-	}
-	selector[podNameLabel] = a.spec.Name
 	spec := object{
 		"type":     a.spec.Type,
-		"selector": selector,
+		"selector": merged(slices.Collect(maps.Keys(live.selector)), map[string]string{podNameLabel: a.spec.Name}),
 		"ports":    a.spec.resolve(live.Ports),
 		// A node that still syncs needs its peers, too.
 		"publishNotReadyAddresses": true,
@@ -288,6 +282,7 @@ func (s ServiceSpec) marks(live Service) (labels, annotations map[string]any) {
 	return labels, annotations
 }
 
+// merged is what makes names of before those of now, in a merge patch.
 func merged(before []string, now map[string]string) map[string]any {
 	m := map[string]any{}
 	for _, name := range before {
@@ -305,13 +300,7 @@ func (s ServiceSpec) resolve(live []ServicePort) []ServicePort {
 	for i := range ports {
 		p := &ports[i]
 		p.NodePort = s.nodePort(*p, live)
-		switch {
-		case p.TargetPort != 0:
-		case s.Type == LoadBalancer:
-			p.TargetPort = p.Port
-		default:
-			p.TargetPort = p.NodePort
-		}
+		p.TargetPort = cmp.Or(p.TargetPort, p.NodePort)
 	}
 	return ports
 }
