@@ -32,9 +32,17 @@ type Cluster struct {
 
 // InPod returns the cluster of the pod that this process runs in, and false where it runs in none. It looks at two
 // environment variables, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which the kubelet sets, and at no file.
-// accountDir is AccountDir, but for tests.
-func InPod(getenv func(name string) string, accountDir string) (Cluster, bool) {
-	host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
+// environ is a list of name=value, as os.Environ returns it; accountDir is AccountDir, but for tests.
+func InPod(environ []string, accountDir string) (Cluster, bool) {
+	var host, port string
+	for _, entry := range environ {
+		switch name, value, _ := strings.Cut(entry, "="); name {
+		case "KUBERNETES_SERVICE_HOST":
+			host = value
+		case "KUBERNETES_SERVICE_PORT":
+			port = value
+		}
+	}
 	if host == "" || port == "" {
 		return Cluster{}, false
 	}
