@@ -140,7 +140,8 @@ func (c *Client) unreadable(r request, code int, body *io.LimitedReader, err err
 	case body.N <= 0:
 		return r.error(Error{Code: code, Message: tooLarge})
 	case errors.As(err, &syntax), errors.As(err, &wrong):
-		return r.error(Error{Code: code, Message: c.cluster.Server() + " does not answer as a Kubernetes API server does", Remedy: checkServer})
+		message := c.cluster.Server() + " does not answer as a Kubernetes API server does"
+		return r.error(Error{Code: code, Message: message, Remedy: checkServer})
 	}
 	return r.error(Error{Code: code, Message: "the answer broke off: " + describe(err), temporary: true})
 }

@@ -163,9 +163,15 @@ func (r request) url() *url.URL {
 func (r request) check() error {
 	switch {
 	case r.verb != "list" && !isName(r.name):
-		return r.error(Error{Field: "metadata.name", Message: "that is not a name (lower-case letters, digits, - and ., at most 253)"})
+		return r.error(Error{
+			Field:   "metadata.name",
+			Message: "that is not a name (lower-case letters, digits, - and ., at most 253)",
+		})
 	case r.resource != "nodes" && !isName(r.namespace):
-		return r.error(Error{Field: "metadata.namespace", Message: "that is not a namespace (lower-case letters, digits and -, at most 63)"})
+		return r.error(Error{
+			Field:   "metadata.namespace",
+			Message: "that is not a namespace (lower-case letters, digits and -, at most 63)",
+		})
 	}
 	return nil
 }
