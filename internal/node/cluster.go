@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -25,15 +24,7 @@ type cluster struct {
 }
 
 func newCluster(o Options) *cluster {
-	getenv := func(name string) string {
-		for _, entry := range o.Environ {
-			if value, ok := strings.CutPrefix(entry, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
-	where, inPod := kube.InPod(getenv, o.AccountDir)
+	where, inPod := kube.InPod(o.Environ, o.AccountDir)
 	version, log := o.Version, o.Log
 	return &cluster{log: log, connect: func() (*kube.Client, error) {
 		if !inPod {
