@@ -17,6 +17,7 @@
 //     changed back where it cannot.
 //   - Nothing that a companion does can delay the node, its output or its stop; the last report gets a short time of its
 //     own after the node's end.
+//   - What can wait until the node runs, waits.
 package node
 
 import (
@@ -66,7 +67,7 @@ func Run(o Options) (code int, err error) {
 	if o.Reload == ReloadOnChange {
 		n.watcher = newWatcher(o.ConfigPath, &n.loader)
 	}
-	first, err := n.loader.load(n.supervisor.Stopping(), n.probes.listenEarly)
+	first, err := n.loader.load(n.supervisor.Stopping(), n.probes.serveEarly)
 	if err != nil {
 		return n.failed(err)
 	}
@@ -134,10 +135,17 @@ func (n *node) prepare(l *loaded, proven bool) error {
 	}
 	return prepare.Run(n.supervisor.Stopping(), n.log,
 		prepare.Step{Name: "probes", Run: func(context.Context) error { return n.probes.listen(l.plan.Monitor.Listen) }},
-		prepare.Step{Name: "Service", Run: func(ctx context.Context) error { return n.service.keep(ctx, l.plan.Service, proven) }},
+		prepare.Step{Name: "Service", Run: func(ctx context.Context) error { return n.keepService(ctx, l, proven) }},
 		prepare.Files(l.plan.Files, n.log),
 		prepare.Keys(l.plan.Keys, &n.loader.keys, n.log),
 	)
+}
+
+func (n *node) keepService(ctx context.Context, l *loaded, proven bool) error {
+	if l.plan.Service != nil {
+		n.probes.serve() // this may take long
+	}
+	return n.service.keep(ctx, l.plan.Service, proven)
 }
 
 // failed is what becomes of an error before the node's start. Where a signal asked to stop, that is the reason.

@@ -172,6 +172,7 @@ func (s *session) started(pid int, stop context.CancelCauseFunc) {
 
 // runBeside starts what runs beside the node.
 func (s *session) runBeside() {
+	s.node.probes.serve()
 	s.work.Go(func() { s.node.health.Run(s.ctx, s.changed) })
 	if s.logs != nil {
 		s.logs.follow(s.ctx, &s.work)
