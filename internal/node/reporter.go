@@ -44,16 +44,15 @@ func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, ver
 		return nil, fmt.Errorf("healthchecks: %w", err)
 	}
 	r := &reporter{health: machine, tail: tail, logLines: p.Healthchecks.LogLines}
-	r.options = healthcheck.ReporterOptions{Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: log}
+	r.pings = healthcheck.Start(healthcheck.ReporterOptions{
+		Pinger: client, Interval: time.Duration(p.Watchlog.Interval), Current: r.current, Log: log,
+	})
 	return r, nil
 }
 
 // started reports a node's start as an event, not as the start of a job: that would begin a timer on the server, which
 // would run out while the node syncs.
 func (r *reporter) started() {
-	if r.pings == nil {
-		r.pings = healthcheck.Start(r.options)
-	}
 	r.mu.Lock()
 	r.runID = healthcheck.NewRunID()
 	r.mu.Unlock()

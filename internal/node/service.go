@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,35 +111,25 @@ func (k *service) apply(ctx context.Context, s *plan.Service) (*made, error) {
 	return k.made, nil
 }
 
-// serviceError says which key of the configuration is to blame for a Service that the API refuses.
+// serviceError says which key of the configuration is to blame for a Service that the API refuses, and what to set it to.
 func serviceError(err error) error {
 	var refused *kube.Error
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("nodeService: %w", err)
 	}
-	field, _, _ := strings.Cut(refused.Field, "[")
-	for _, of := range []struct{ field, key, rule string }{
-		{"metadata.name", "", "set POD_NAME from the field metadata.name"},
+	for _, of := range []struct{ field, key, remedy string }{
 		{"metadata.namespace", "", "set POD_NAMESPACE from the field metadata.namespace"},
-		{"metadata.ownerReferences", "nodeService.owner", "set it to Pod or None"},
-		{"metadata.labels", "nodeService.labels", "a value has at most 63 letters, digits, -, _ and ., begins and ends with a letter or " +
-			"digit, or is empty; other text can go into nodeService.annotations"},
-		{"metadata.annotations", "nodeService.annotations", "a key is a name or a DNS name, / and a name, and all of them together have at " +
-			"most 256 KiB"},
-		{"spec.ports", "nodeService.ports", ""},
-		{"spec.loadBalancerClass", "nodeService.loadBalancerClass", ""},
-		{"spec.ipFamilyPolicy", "nodeService.ipFamilyPolicy", ""},
+		{"metadata.name", "", "set POD_NAME from the field metadata.name"},
+		{"metadata.ownerReferences", ".owner", "set it to Pod or None"},
+		{"metadata.labels", ".labels", "a value has at most 63 letters, digits, -, _ and ., begins and ends with a letter or digit, or is " +
+			"empty; other text can go into nodeService.annotations"},
+		{"metadata.annotations", ".annotations", "a key is a name or a DNS name, / and a name, and all of them together have at most 256 KiB"},
+		{"spec.ports", ".ports", ""},
+		{"spec.loadBalancerClass", ".loadBalancerClass", ""},
+		{"spec.ipFamilyPolicy", ".ipFamilyPolicy", ""},
 	} {
-		if strings.HasPrefix(field, of.field) {
-			key := of.key
-			if key == "" {
-				key = "nodeService"
-			}
-			remedy := refused.Hint()
-			if remedy == "" {
-				remedy = of.rule
-			}
-			return hint.With(fmt.Errorf("%s: %w", key, err), remedy)
+		if strings.HasPrefix(refused.Field, of.field) {
+			return hint.With(fmt.Errorf("nodeService%s: %w", of.key, err), cmp.Or(of.remedy, refused.Hint()))
 		}
 	}
 	return fmt.Errorf("nodeService: %w", err)

@@ -50,15 +50,17 @@ func TestServiceThatCannotComeAbout(t *testing.T) {
 // What the API refuses is said with the key that decides it.
 func TestRefusedServiceNamesItsKey(t *testing.T) {
 	for field, want := range map[string][2]string{
-		"spec.ports[0].nodePort":      {"nodeService.ports: ", ""},
-		"metadata.labels":             {"nodeService.labels: ", "63"},
+		"spec.ports[0].nodePort":      {"nodeService.ports: ", "what the API knows"},
+		"metadata.labels":             {"nodeService.labels: ", "nodeService.annotations"},
 		"metadata.annotations[0]":     {"nodeService.annotations: ", "256"},
-		"spec.loadBalancerClass":      {"nodeService.loadBalancerClass: ", ""},
-		"spec.ipFamilyPolicy":         {"nodeService.ipFamilyPolicy: ", ""},
+		"spec.loadBalancerClass":      {"nodeService.loadBalancerClass: ", "what the API knows"},
+		"spec.ipFamilyPolicy":         {"nodeService.ipFamilyPolicy: ", "what the API knows"},
 		"metadata.ownerReferences[0]": {"nodeService.owner: ", "Pod"},
-		"spec.externalIPs":            {"nodeService: ", ""},
+		"spec.externalIPs":            {"nodeService: ", "what the API knows"},
+		"metadata.name":               {"nodeService: ", "set POD_NAME from"},
+		"metadata.namespace":          {"nodeService: ", "set POD_NAMESPACE from"},
 	} {
-		err := serviceError(&kube.Error{Field: field, Message: "no"})
+		err := serviceError(&kube.Error{Field: field, Message: "no", Remedy: "what the API knows"})
 		checkError(t, err, want[0], want[1])
 		var refused *kube.Error
 		if !errors.As(err, &refused) {
@@ -66,7 +68,6 @@ func TestRefusedServiceNamesItsKey(t *testing.T) {
 		}
 	}
 	checkError(t, serviceError(errors.New("no")), "nodeService: no", "")
-	checkError(t, serviceError(&kube.Error{Field: "metadata.labels", Message: "no", Remedy: "its own"}), "nodeService.labels: ", "its own")
 }
 
 // A signal that asks to stop ends the wait, and the attempts beside the node.
