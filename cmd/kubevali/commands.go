@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,6 +128,10 @@ func (a *app) listenAddress() (address string, flaws, err error) {
 	cfg, flaws, err := config.LoadFlawed(a.configPath)
 	if err != nil {
 		return "", nil, err
+	}
+	var found config.Errors
+	if errors.As(flaws, &found) && slices.ContainsFunc(found, func(e *config.Error) bool { return strings.HasPrefix(e.At.Path, "monitor") }) {
+		return "", nil, flaws // whoever listens at the default address may be another pod's
 	}
 	p, err := a.podOf(cfg, podFlags{})
 	if err != nil {
