@@ -25,8 +25,7 @@ type reporter struct {
 	health   *health.Machine
 	tail     *watchlog.Tail
 	logLines bool // pings carry the last ones
-	options  healthcheck.ReporterOptions
-	pings    *healthcheck.Reporter // nil until the node is started for the first time
+	pings    *healthcheck.Reporter
 
 	mu    sync.Mutex
 	runID string // guarded by mu; of the node's run

@@ -114,8 +114,11 @@ func (k *service) apply(ctx context.Context, s *plan.Service) (*made, error) {
 // serviceError says which key of the configuration is to blame for a Service that the API refuses, and what to set it to.
 func serviceError(err error) error {
 	var refused *kube.Error
-	if !errors.As(err, &refused) {
+	switch {
+	case !errors.As(err, &refused):
 		return fmt.Errorf("nodeService: %w", err)
+	case kube.NotFound(err) && refused.Resource == "pods":
+		return hint.With(fmt.Errorf("nodeService: %w", err), "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace")
 	}
 	for _, of := range []struct{ field, key, remedy string }{
 		{"metadata.namespace", "", "set POD_NAMESPACE from the field metadata.namespace"},
