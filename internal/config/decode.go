@@ -14,11 +14,11 @@ import (
 // decoder fills a Config from a YAML document and collects everything that is wrong with it.
 type decoder struct {
 	*findings
-	schema
-	data    []byte
-	lines   []string     // of data, once they are asked for
-	values  int          // how many were decoded; an alias counts each time
-	merging []*yaml.Node // the mappings whose << is being resolved, from the outside in
+	data      []byte
+	lines     []string // of data, once they are asked for
+	templates []*Template
+	values    int          // how many were decoded; an alias counts each time
+	merging   []*yaml.Node // the mappings whose << is being resolved, from the outside in
 }
 
 // maxValues bounds what aliases can multiply. A node's command line has some hundred values.
@@ -36,8 +36,11 @@ func (d *decoder) spend(n *yaml.Node, path string, values int) bool {
 
 // section decodes a mapping whose keys are those of dst's struct type; nil is a mapping without keys.
 func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
-	keys := d.of(dst.Type())
+	keys := keysOf(dst.Type())
 	given := make([]bool, len(keys))
+	for i, k := range keys {
+		k.setDefault(dst.Field(i))
+	}
 	for _, p := range d.pairs(n, path, "") {
 		at := d.locate(p, path)
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == p.name })
@@ -49,14 +52,16 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 		}
 	}
 	for i, k := range keys {
-		if given[i] {
-			continue
+		at, missing := join(path, k.name), k.required && !isSection(k.is)
+		switch {
+		case !given[i]:
+			if missing {
+				d.failAt(at, "a required key is missing, expected "+expected(dst.Field(i)), "")
+			}
+			d.absent(at, dst.Field(i))
+		case missing && dst.Field(i).IsZero():
+			d.failAt(at, "expected "+expected(dst.Field(i))+", found nothing", "")
 		}
-		at := join(path, k.name)
-		if k.required && !k.section {
-			d.failAt(at, "a required key is missing, expected "+expected(dst.Field(i)), "")
-		}
-		d.absent(at, dst.Field(i))
 	}
 }
 
@@ -64,6 +69,7 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 func (d *decoder) absent(path string, dst reflect.Value) {
 	if t, ok := dst.Addr().Interface().(*Template); ok {
 		t.At = Position{File: d.file, Path: path}
+		d.templates = append(d.templates, t)
 	} else if isSection(dst.Type()) {
 		d.section(nil, path, dst)
 	}
@@ -77,7 +83,7 @@ func (d *decoder) unknown(p pair, path string, t reflect.Type) {
 	case t == reflect.TypeFor[Logging]():
 		d.warn(d.position(p.key, at), "ignored: kubevali's own log goes to stderr and has only a level and an encoding")
 	default:
-		advice, meant := d.unknownKey(p.name, t)
+		advice, meant := unknownKey(p.name, t)
 		if meant != "" {
 			d.unsound[join(path, meant)] = true
 		}
@@ -148,7 +154,6 @@ func (d *decoder) named(n *yaml.Node, path string, dst reflect.Value) {
 
 // item decodes n, which is no alias, into an item of a list or mapping.
 func (d *decoder) item(n *yaml.Node, path string, dst reflect.Value) {
-	d.setDefaults(dst)
 	if isNull(n) {
 		d.absent(path, dst)
 	} else {
@@ -160,18 +165,15 @@ func (d *decoder) args(n *yaml.Node, path string, args *Args) {
 	for _, p := range d.pairs(n, path, "arguments that are no flags go into nodeTemplate.command") {
 		at, value := d.locate(p, path), deref(p.value)
 		arg := Arg{Flag: p.name, At: d.at(at)}
-		values := reflect.ValueOf(&arg.Values).Elem()
 		switch {
 		case isNull(value):
-			arg.Kind = ArgOmitted
 		case value.Tag == "!!bool":
-			arg.Kind = ArgBool
+			arg.IsBool = true
 			d.set(value, at, reflect.ValueOf(&arg.Bool).Elem(), value.Value)
 		case value.Kind == yaml.SequenceNode:
-			arg.Kind = ArgList
-			d.list(value, at, values)
+			d.list(value, at, reflect.ValueOf(&arg.Values).Elem())
 		default:
-			arg.Kind, arg.Values = ArgValue, make([]Template, 1)
+			arg.Values = make([]Template, 1)
 			d.template(value, at, &arg.Values[0])
 		}
 		*args = append(*args, arg)
@@ -210,6 +212,7 @@ func (d *decoder) template(n *yaml.Node, path string, to *Template) {
 		return
 	}
 	*to = Template{Text: text, At: d.position(n, path)}
+	d.templates = append(d.templates, to)
 	switch {
 	case n.Style&yaml.LiteralStyle != 0:
 		to.FirstLine, to.indent = d.block(n)

@@ -72,14 +72,12 @@ func decode(file string, data []byte) (*Config, *findings, *Error) {
 	}
 	f := &findings{places: places{file, make(map[string]place, min(bytes.Count(data, []byte("\n")), maxErrors))}, unsound: make(map[string]bool)}
 	f.note("", root)
-	d := decoder{findings: f, schema: make(schema), data: data}
+	d := decoder{findings: f, data: data}
 	var config Config
-	at := reflect.ValueOf(&config).Elem()
-	d.setDefaults(at)
-	d.section(root, "", at)
+	d.section(root, "", reflect.ValueOf(&config).Elem())
 	config.check(f)
 	config.Watchlog.foldKeyword()
-	config.places = f.places
+	config.places, config.templates = f.places, d.templates
 	return &config, f, nil
 }
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"reflect"
 	"strconv"
 	"strings"
 )
@@ -56,7 +55,8 @@ type Config struct {
 	// Kubevali's own log, which goes to stderr. The flags --log-level and --log-format win over these.
 	Logging Logging `yaml:"logging"`
 
-	places places
+	places    places
+	templates []*Template
 }
 
 // Fleet describes all pods of the StatefulSet together.
@@ -95,12 +95,9 @@ type Logging struct {
 	Encoding LogEncoding `yaml:"encoding" json:"encoding" default:"console"`
 }
 
-// Default returns the configuration that an empty file would mean, were an empty file allowed.
-func Default() Config {
-	var config Config
-	make(schema).setDefaults(reflect.ValueOf(&config).Elem())
-	return config
-}
+// Templates are all templates of the file, and the defaults of those that it does not have. They are to be read only:
+// those in mappings are copies.
+func (c *Config) Templates() []*Template { return c.templates }
 
 // At returns where the key with the given path stands in the file, such as watchlog.healthcheckIDs or
 // nodeTemplate.files[0].mode; for a key that the file does not have, where the nearest key around it stands.

@@ -42,23 +42,12 @@ func (t Template) Position(line int) Position {
 	return at
 }
 
-// ArgKind says what an argument's value was in the file.
-type ArgKind int
-
-const (
-	ArgOmitted ArgKind = iota // null: the flag is left out
-	ArgBool                   // true or false
-	ArgValue                  // one string or number
-	ArgList                   // the flag repeated once per item
-)
-
 // Arg is one flag of nodeTemplate.args.
 type Arg struct {
-	Flag   string // as written, with its case, dots and leading dashes, if any
-	At     Position
-	Kind   ArgKind
-	Bool   bool       // for ArgBool
-	Values []Template // one for ArgValue, any number for ArgList; numbers keep their spelling
+	Flag         string // as written, with its case, dots and leading dashes, if any
+	At           Position
+	IsBool, Bool bool       // whether the value is true or false, and which
+	Values       []Template // of all others: one, or those of a list; numbers keep their spelling. None for null
 }
 
 // Dashed is the flag as the node gets it: one dash before a name of one letter, two before a longer one, none before a
