@@ -154,7 +154,7 @@ func TestOldFileLoadsWithWarnings(t *testing.T) {
 	}
 	var got []string
 	for _, w := range warnings {
-		got = append(got, w.String())
+		got = append(got, w.Error())
 	}
 	const ignored = ": ignored: kubevali's own log goes to stderr and has only a level and an encoding"
 	want := []string{
@@ -324,7 +324,7 @@ func TestWarnsOfWhatHasNoEffect(t *testing.T) {
 		}
 		var got []string
 		for _, w := range warnings {
-			got = append(got, w.String())
+			got = append(got, w.Error())
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", text, got, want)

@@ -12,27 +12,24 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parseYAML returns the root node of the one document in data.
-func parseYAML(file string, data []byte) (*yaml.Node, *Error) {
+// parseYAML returns the root node of the one document in data, or nil and reports why there is none.
+func (f *findings) parseYAML(data []byte) *yaml.Node {
 	if !utf8.Valid(data) {
-		return nil, &Error{At: invalidUTF8(file, data), Message: "not UTF-8", Hint: "save the file as UTF-8"}
+		f.invalidUTF8(data)
+		return nil
 	}
 	first, second, err := documents(data)
 	switch {
 	case err != nil:
-		return nil, syntaxError(file, data, err)
+		f.syntaxError(data, err)
 	case first == nil || isNull(first.Content[0]):
-		return nil, &Error{
-			At: Position{File: file, Line: 1, Column: 1}, Message: "the file is empty",
-			Hint: "the shortest one is: nodeTemplate: {command: [my-node]}",
-		}
+		f.report(Position{f.file, 1, 1, ""}, "the file is empty", "the shortest one is: nodeTemplate: {command: [my-node]}")
 	case second != nil:
-		return nil, &Error{
-			At:      Position{File: file, Line: second.Line, Column: second.Column},
-			Message: "a second document begins here", Hint: "kubevali reads one; remove the --- or what follows it",
-		}
+		f.fail(second, "", "a second document begins here", "kubevali reads one; remove the --- or what follows it")
+	default:
+		return first.Content[0]
 	}
-	return first.Content[0], nil
+	return nil
 }
 
 // documents parses the first two documents of data; what is not there is nil.
@@ -40,14 +37,13 @@ func documents(data []byte) (first, second *yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var nodes [2]*yaml.Node
 	for i := range nodes {
-		var node yaml.Node
-		switch err := decoder.Decode(&node); {
-		case errors.Is(err, io.EOF):
-			return nodes[0], nil, nil
-		case err != nil:
+		node := new(yaml.Node)
+		if err := decoder.Decode(node); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
 			return nil, nil, err
 		}
-		nodes[i] = &node
+		nodes[i] = node
 	}
 	return nodes[0], nodes[1], nil
 }
@@ -55,7 +51,7 @@ func documents(data []byte) (first, second *yaml.Node, err error) {
 // syntaxError says where yaml.v3 stumbled. Its own errors have no column, and their line is at times that of the
 // enclosing list or mapping, at times one off, at times missing. But its parser works from front to back, so the
 // problem is where the shortest beginning of the file ends that fails in the same way.
-func syntaxError(file string, data []byte, err error) *Error {
+func (f *findings) syntaxError(data []byte, err error) {
 	n, problem := splitError(err)
 	fails := func(size int) bool {
 		_, _, err := documents(data[:size])
@@ -78,10 +74,7 @@ func syntaxError(file string, data []byte, err error) *Error {
 		columns = append(columns, ends[n-1]+i)
 	}
 	column := 1 + shortest(append(columns, ends[n])[1:])
-	return &Error{
-		At:      Position{File: file, Line: n, Column: column},
-		Message: "not YAML: " + problem, Hint: syntaxHint(problem, string(data[ends[n-1]:ends[n]])),
-	}
+	f.report(Position{f.file, n, column, ""}, "not YAML: "+problem, syntaxHint(problem, string(data[ends[n-1]:ends[n]])))
 }
 
 // splitError takes "yaml: line 3: did not find expected key" apart; the line is 0 where there is none.
@@ -117,12 +110,13 @@ func syntaxHint(problem, line string) string {
 	}
 }
 
-// invalidUTF8 is the position of the first byte that is not UTF-8.
-func invalidUTF8(file string, data []byte) Position {
+// invalidUTF8 reports the first byte that is not UTF-8.
+func (f *findings) invalidUTF8(data []byte) {
 	bad := bytes.IndexRune(data, utf8.RuneError)
 	ends := lineEnds(data[:bad+1])
 	line := len(ends) - 1
-	return Position{File: file, Line: line, Column: 1 + utf8.RuneCount(data[ends[line-1]:bad])}
+	column := 1 + utf8.RuneCount(data[ends[line-1]:bad])
+	f.report(Position{f.file, line, column, ""}, "not UTF-8", "save the file as UTF-8")
 }
 
 // oddBreaks are YAML's line breaks other than the line feed, see https://yaml.org/spec/1.1/#id871136.

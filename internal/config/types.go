@@ -1,23 +1,5 @@
 package config
 
-import "fmt"
-
-// Position is a place in a configuration file.
-type Position struct {
-	File   string // as given on the command line
-	Line   int    // from 1; 0 for what the file does not hold, such as a default
-	Column int    // from 1, in runes
-	Path   string // the key's path, such as nodeTemplate.args.port or watchlog.files[0]
-}
-
-// String is file:line:column, the form that editors jump to, without the path.
-func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-}
-
 // Template is a text with template actions, and where it stands in its file. The zero Template is the empty text.
 type Template struct {
 	Text string
