@@ -52,15 +52,14 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 		}
 	}
 	for i, k := range keys {
-		at, missing := join(path, k.name), k.required && !isSection(k.is)
-		switch {
-		case !given[i]:
-			if missing {
-				d.failAt(at, "a required key is missing, expected "+expected(dst.Field(i)), "")
-			}
-			d.absent(at, dst.Field(i))
-		case missing && dst.Field(i).IsZero():
-			d.failAt(at, "expected "+expected(dst.Field(i))+", found nothing", "")
+		at, field := join(path, k.name), dst.Field(i)
+		if k.required && !given[i] {
+			d.failAt(at, "a required key is missing, expected "+expected(field), "")
+		} else if k.required && field.IsZero() {
+			d.failAt(at, "expected "+expected(field)+", found nothing", "")
+		}
+		if !given[i] {
+			d.absent(at, field)
 		}
 	}
 }
@@ -182,15 +181,13 @@ func (d *decoder) args(n *yaml.Node, path string, args *Args) {
 }
 
 func (d *decoder) set(n *yaml.Node, path string, dst reflect.Value, text string) {
-	err := setText(dst, text)
-	if err == nil {
-		return
+	if err := setText(dst, text); err != nil {
+		advice := hint.Of(err)
+		if strings.Contains(text, "{{") {
+			advice = "this key takes no template"
+		}
+		d.fail(n, path, err.Error(), advice)
 	}
-	advice := hint.Of(err)
-	if strings.Contains(text, "{{") {
-		advice = "this key takes no template"
-	}
-	d.fail(n, path, err.Error(), advice)
 }
 
 // text returns the text of a string, number or boolean, as the file spells it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -77,11 +78,15 @@ func (es Errors) Unwrap() []error {
 	return errs
 }
 
-// Err puts the findings into file order and returns them, or nil where there is none.
+// Err returns the findings in file order, or nil where there is none.
 func (es Errors) Err() error {
 	if len(es) == 0 {
 		return nil
 	}
+	return es.inOrder()
+}
+
+func (es Errors) inOrder() Errors {
 	slices.SortStableFunc(es, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Column, b.At.Column))
 	})
@@ -113,6 +118,21 @@ func (p places) at(path string) Position {
 	}
 	return Position{File: p.file, Line: p.keys[around].line, Column: p.keys[around].column, Path: path}
 }
+
+// join appends a key to a path. Keys with unusual characters are quoted.
+func join(path, key string) string {
+	switch {
+	case key == "" || strings.Trim(key, letters+digits+"-_./") != "":
+		return path + "[" + strconv.Quote(key) + "]"
+	case path == "":
+		return key
+	default:
+		return path + "." + key
+	}
+}
+
+// index appends the place in a list to a path.
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // parent returns the path of the mapping or list that holds the value at path.
 func parent(path string) string { return path[:max(strings.LastIndexAny(path, ".["), 0)] }

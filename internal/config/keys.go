@@ -36,7 +36,8 @@ func keysOf(section reflect.Type) []key {
 	for i := range section.NumField() {
 		// Fields that are no keys come last.
 		if field := section.Field(i); field.IsExported() {
-			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), field.Tag.Get("required") != "", field.Type})
+			required := field.Tag.Get("required") != "" && !isSection(field.Type) // else it is for the keys in it to say
+			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), required, field.Type})
 		}
 	}
 	return keys

@@ -42,8 +42,7 @@ func Parse(file string, data []byte) (config *Config, warnings []*Error, err err
 	if err := f.errs.Err(); err != nil {
 		return nil, nil, err
 	}
-	_ = f.warnings.Err() // puts them into order
-	return config, f.warnings, nil
+	return config, f.warnings.inOrder(), nil
 }
 
 // LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
