@@ -26,7 +26,7 @@ func isSection(t reflect.Type) bool {
 // key is a key of a section, by the index of its field.
 type key struct {
 	name, initial string
-	required      bool
+	required      bool // and no section, where it is for the keys in it to say
 	is            reflect.Type
 }
 
@@ -36,7 +36,7 @@ func keysOf(section reflect.Type) []key {
 	for i := range section.NumField() {
 		// Fields that are no keys come last.
 		if field := section.Field(i); field.IsExported() {
-			required := field.Tag.Get("required") != "" && !isSection(field.Type) // else it is for the keys in it to say
+			required := field.Tag.Get("required") != "" && !isSection(field.Type)
 			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), required, field.Type})
 		}
 	}
@@ -127,20 +127,20 @@ func expected(dst reflect.Value) string {
 func unknownKey(name string, t reflect.Type) (advice, meant string) {
 	var here []string
 	for _, k := range keysOf(t) {
-		if here = append(here, k.name); hint.Alike(k.name, name) {
-			return hint.DidYouMean(name, []string{k.name}), k.name
-		}
+		here = append(here, k.name)
 	}
+	meant = hint.Closest(name, here)
 	elsewhere := paths(name, reflect.TypeFor[Config](), "")
-	switch meant = hint.Closest(name, here); {
-	case len(elsewhere) > 0 && strings.Contains(name, "."):
-		return "keys are nested: put " + name[strings.LastIndexByte(name, '.')+1:] + " below " + parent(name), ""
-	case len(elsewhere) > 0:
-		return "did you mean " + hint.OneOf(elsewhere) + "?", ""
-	case meant != "":
+	switch {
+	case meant != "" && (len(elsewhere) == 0 || hint.Alike(meant, name)):
 		return hint.DidYouMean(name, here), meant
+	case len(elsewhere) == 0:
+		return "known here: " + strings.Join(here, ", "), ""
+	case strings.Contains(name, "."):
+		return "keys are nested: put " + name[strings.LastIndexByte(name, '.')+1:] + " below " + parent(name), ""
+	default:
+		return "did you mean " + hint.OneOf(elsewhere) + "?", ""
 	}
-	return "known here: " + strings.Join(here, ", "), ""
 }
 
 // paths returns the paths of the keys at and below the section of type t, at path, that are called name, or whose path is

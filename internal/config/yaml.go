@@ -57,11 +57,7 @@ func (f *findings) syntaxError(data []byte, err error) {
 	n, problem := splitError(err)
 	fails := func(size int) bool {
 		_, _, err := documents(data[:size])
-		if err == nil {
-			return false
-		}
-		_, p := splitError(err)
-		return p == problem
+		return err != nil && strings.HasSuffix(err.Error(), ": "+problem)
 	}
 	shortest := func(sizes []int) int {
 		return sort.Search(len(sizes)-1, func(i int) bool { return fails(sizes[i]) })
