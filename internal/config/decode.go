@@ -92,15 +92,10 @@ func (d *decoder) unknown(p pair, path string, t reflect.Type) {
 
 // value decodes n, which is neither null nor an alias, into dst. What is wrong leaves dst as it is.
 func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
-	switch to := dst.Addr().Interface().(type) {
-	case *Template:
-		d.template(n, path, to)
-		return
-	case *Args:
-		d.args(n, path, to)
-		return
-	}
+	args, ok := dst.Addr().Interface().(*Args)
 	switch {
+	case ok:
+		d.args(n, path, args)
 	case isSection(dst.Type()):
 		d.section(n, path, dst)
 	case dst.Kind() == reflect.Map:
@@ -108,9 +103,7 @@ func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
 	case dst.Kind() == reflect.Slice:
 		d.list(n, path, dst)
 	default:
-		if text, ok := d.text(n, path, dst); ok {
-			d.set(n, path, dst, text)
-		}
+		d.text(n, path, dst)
 	}
 }
 
@@ -168,54 +161,48 @@ func (d *decoder) args(n *yaml.Node, path string, args *Args) {
 		case isNull(value):
 		case value.Tag == "!!bool":
 			arg.IsBool = true
-			d.set(value, at, reflect.ValueOf(&arg.Bool).Elem(), value.Value)
+			d.text(value, at, reflect.ValueOf(&arg.Bool).Elem())
 		case value.Kind == yaml.SequenceNode:
 			d.list(value, at, reflect.ValueOf(&arg.Values).Elem())
 		default:
 			arg.Values = make([]Template, 1)
-			d.template(value, at, &arg.Values[0])
+			d.text(value, at, reflect.ValueOf(&arg.Values[0]).Elem())
 		}
 		*args = append(*args, arg)
 	}
 	slices.SortFunc(*args, func(a, b Arg) int { return strings.Compare(a.Flag, b.Flag) })
 }
 
-func (d *decoder) set(n *yaml.Node, path string, dst reflect.Value, text string) {
-	if err := setText(dst, text); err != nil {
+// text decodes a string, number or boolean, as the file spells it.
+func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) {
+	if !isText(n) {
+		advice := ""
+		if isBareTemplate(n) {
+			advice = "put the template in quotes: '{{ … }}'"
+		}
+		d.fail(n, path, "expected "+expected(dst)+", found "+found(n), advice)
+		return
+	}
+	if t, ok := dst.Addr().Interface().(*Template); ok {
+		d.template(n, path, t)
+	} else if err := setText(dst, n.Value); err != nil {
 		advice := hint.Of(err)
-		if strings.Contains(text, "{{") {
+		if strings.Contains(n.Value, "{{") {
 			advice = "this key takes no template"
 		}
 		d.fail(n, path, err.Error(), advice)
 	}
 }
 
-// text returns the text of a string, number or boolean, as the file spells it.
-func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) (text string, ok bool) {
-	if isText(n) {
-		return n.Value, true
-	}
-	advice := ""
-	if isBareTemplate(n) {
-		advice = "put the template in quotes: '{{ … }}'"
-	}
-	d.fail(n, path, "expected "+expected(dst)+", found "+found(n), advice)
-	return "", false
-}
-
 func (d *decoder) template(n *yaml.Node, path string, to *Template) {
-	text, ok := d.text(n, path, reflect.ValueOf(to).Elem())
-	if !ok {
-		return
-	}
-	*to = Template{Text: text, At: d.position(n, path)}
-	d.templates = append(d.templates, to)
+	*to = Template{Text: n.Value, At: d.position(n, path)}
 	switch {
 	case n.Style&yaml.LiteralStyle != 0:
 		to.FirstLine, to.indent = d.block(n)
-	case n.Style&yaml.FoldedStyle == 0 && !strings.Contains(text, "\n"):
+	case n.Style&yaml.FoldedStyle == 0 && !strings.Contains(n.Value, "\n"):
 		to.FirstLine = n.Line
 	}
+	d.templates = append(d.templates, to)
 }
 
 // block returns where the text of a literal block begins in the file, and how far it is indented there; zeros when its

@@ -27,7 +27,6 @@ func isSection(t reflect.Type) bool {
 type key struct {
 	name, initial string
 	required      bool // and no section, where it is for the keys in it to say
-	is            reflect.Type
 }
 
 // keysOf lists the keys of a section.
@@ -37,7 +36,7 @@ func keysOf(section reflect.Type) []key {
 		// Fields that are no keys come last.
 		if field := section.Field(i); field.IsExported() {
 			required := field.Tag.Get("required") != "" && !isSection(field.Type)
-			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), required, field.Type})
+			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), required})
 		}
 	}
 	return keys
@@ -147,8 +146,8 @@ func unknownKey(name string, t reflect.Type) (advice, meant string) {
 // name.
 func paths(name string, t reflect.Type, path string) []string {
 	var found []string
-	for _, k := range keysOf(t) {
-		at, inner := join(path, k.name), k.is
+	for i, k := range keysOf(t) {
+		at, inner := join(path, k.name), t.Field(i).Type
 		switch {
 		case !hint.Alike(k.name, name) && !hint.Alike(at, name):
 		case path == "":

@@ -65,7 +65,7 @@ func decode(file string, data []byte) (*Config, *findings) {
 		return nil, f
 	}
 	f.note("", root)
-	d := decoder{findings: f, data: data}
+	d := decoder{findings: f, data: data, templates: make([]*Template, 0, 64)}
 	var config Config
 	d.section(root, "", reflect.ValueOf(&config).Elem())
 	config.check(f)

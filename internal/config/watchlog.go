@@ -116,11 +116,9 @@ func (c *Config) checkUnwatched(f *findings) {
 func (w *Watchlog) checkExpectation(f *findings, path, text string) {
 	f.phrase(path, strings.TrimSpace(text))
 	switch {
-	case !w.Enabled:
-		if f.sound("watchlog.enabled") {
-			f.failAt(path, "nothing watches the log", "set watchlog.enabled: true")
-		}
-	case !w.hasSign() && f.sound("watchlog.keyword", "watchlog.keywords", "watchlog.pattern"):
+	case !w.Enabled && f.sound("watchlog.enabled"):
+		f.failAt(path, "nothing watches the log", "set watchlog.enabled: true")
+	case w.Enabled && !w.hasSign() && f.sound("watchlog.keyword", "watchlog.keywords", "watchlog.pattern"):
 		f.failAt(path, "must be seen before the first sign of life, but nothing is one", "set watchlog.keyword, keywords or pattern")
 	}
 }
