@@ -217,18 +217,6 @@ func TestAliasesAreBounded(t *testing.T) {
 	}
 }
 
-func TestErrorsAreBounded(t *testing.T) {
-	text := command
-	for i := range 300 {
-		text += fmt.Sprintf("x%d: 1\n", i)
-	}
-	got := findings(t, text)
-	if len(got) != 101 || got[0] != "k.yaml: there are more than 100 errors, the first of which are:" ||
-		!strings.HasPrefix(got[1], "k.yaml:2:1: x0: ") {
-		t.Errorf("%d errors, the first %q", len(got), got[:2])
-	}
-}
-
 func TestTemplatesKnowTheirLines(t *testing.T) {
 	for _, test := range []struct {
 		name, text       string

@@ -20,34 +20,33 @@ func (f *findings) parseYAML(data []byte) *yaml.Node {
 		f.invalidUTF8(data)
 		return nil
 	}
-	first, second, err := documents(data)
+	parsed, err := documents(data)
 	switch {
 	case err != nil:
 		f.syntaxError(data, err)
-	case first == nil || isNull(first.Content[0]):
+	case len(parsed) == 0 || isNull(parsed[0].Content[0]):
 		f.report(Position{f.file, 1, 1, ""}, "the file is empty", "the shortest one is: nodeTemplate: {command: [my-node]}")
-	case second != nil:
-		f.fail(second, "", "a second document begins here", "kubevali reads one; remove the --- or what follows it")
+	case len(parsed) > 1:
+		f.fail(parsed[1], "", "a second document begins here", "kubevali reads one; remove the --- or what follows it")
 	default:
-		return first.Content[0]
+		return parsed[0].Content[0]
 	}
 	return nil
 }
 
-// documents parses the first two documents of data; what is not there is nil.
-func documents(data []byte) (first, second *yaml.Node, err error) {
+// documents parses the first two documents of data, or as many as there are.
+func documents(data []byte) (parsed []*yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var nodes [2]*yaml.Node
-	for i := range nodes {
-		node := new(yaml.Node)
-		if err := decoder.Decode(node); errors.Is(err, io.EOF) {
+	for len(parsed) < 2 {
+		var document yaml.Node
+		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		nodes[i] = node
+		parsed = append(parsed, &document)
 	}
-	return nodes[0], nodes[1], nil
+	return parsed, nil
 }
 
 // syntaxError says where yaml.v3 stumbled. Its own errors have no column, and their line is at times that of the
@@ -56,7 +55,7 @@ func documents(data []byte) (first, second *yaml.Node, err error) {
 func (f *findings) syntaxError(data []byte, err error) {
 	n, problem := splitError(err)
 	fails := func(size int) bool {
-		_, _, err := documents(data[:size])
+		_, err := documents(data[:size])
 		return err != nil && strings.HasSuffix(err.Error(), ": "+problem)
 	}
 	shortest := func(sizes []int) int {
