@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +28,6 @@ const (
 	maxAnswer = 512
 	// maxAnswerHeader bounds an answer's header.
 	maxAnswerHeader = 16 << 10
-
-	defaultTimeout = 10 * time.Second
 )
 
 // ClientOptions say which check to ping, and how.
@@ -42,7 +39,7 @@ type ClientOptions struct {
 	ID secret.Text
 	// Create lets the server create a missing check. It works for the slug form only and is ignored for a UUID.
 	Create bool
-	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer. 0: 10 s.
+	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer.
 	Timeout time.Duration
 	// Version is kubevali's, for the User-Agent.
 	Version string
@@ -54,7 +51,7 @@ type ClientOptions struct {
 // Client sends pings to one check. It is safe for concurrent use.
 type Client struct {
 	base      *url.URL
-	id        checkID
+	id        secret.Text
 	create    bool
 	timeout   time.Duration
 	userAgent string
@@ -62,26 +59,23 @@ type Client struct {
 	bodyLimit atomic.Int64 // what the server last said it keeps
 }
 
-// NewClient returns a client, or the error of CheckBaseURL or CheckID. It opens no connection and reads no certificates;
+// NewClient returns a client, or the error of ParseBaseURL or ParseID. It opens no connection and reads no certificates;
 // the first Ping does.
 func NewClient(o ClientOptions) (*Client, error) {
-	base, err := parseBaseURL(o.BaseURL)
+	base, err := ParseBaseURL(o.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	id, err := parseID(o.ID)
+	id, err := ParseID(o.ID)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		base: base, id: id, create: o.Create && id.slug, timeout: o.Timeout,
-		userAgent: strings.TrimSuffix("kubevali/"+o.Version, "/"),
+		base: base, id: id, create: o.Create && isSlug(id), timeout: o.Timeout,
+		userAgent: "kubevali/" + o.Version,
 		transport: func() http.RoundTripper { return o.Transport },
 	}
 	c.bodyLimit.Store(defaultBodyLimit)
-	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
-	}
 	if o.Transport == nil {
 		c.transport = sync.OnceValue(c.newTransport)
 	}
@@ -128,7 +122,7 @@ func trustedRoots(system func() (*x509.CertPool, error)) *x509.CertPool {
 
 // String names the server, without what may be secret in its address, and the check, by its first four characters.
 func (c *Client) String() string {
-	return c.base.Scheme + "://" + c.base.Host + " check " + c.id.text.String()
+	return c.base.Scheme + "://" + c.base.Host + " check " + c.id.String()
 }
 
 // Ping sends p once and waits for the answer. An error is an *Error, which says whether another try makes sense.
@@ -153,7 +147,7 @@ func (c *Client) Ping(ctx context.Context, p Ping) error {
 }
 
 func (c *Client) request(ctx context.Context, p Ping) *http.Request {
-	target := c.base.JoinPath(c.id.text.Reveal(), p.endpoint())
+	target := c.base.JoinPath(c.id.Reveal(), p.endpoint())
 	target.User = nil
 	query := url.Values{}
 	if p.RunID != "" {
@@ -171,7 +165,7 @@ func (c *Client) request(ctx context.Context, p Ping) *http.Request {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if body := p.Body(int(c.bodyLimit.Load())); len(body) > 0 {
+	if body := p.body(int(c.bodyLimit.Load())); len(body) > 0 {
 		// With the length known the body is not sent in chunks; the server stores a chunked one as empty.
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}

@@ -94,10 +94,7 @@ func (p *pacer) startInterval(now time.Time) {
 }
 
 // retryQueue plans the queue's next try after a failed one, ever later, up to an interval.
-func (p *pacer) retryQueue(now time.Time, retryAfter time.Duration) {
-	p.hold = latest(p.hold, now.Add(retryAfter))
-	p.retry = now.Add(jitter(p.queued.Next()))
-}
+func (p *pacer) retryQueue(now time.Time) { p.retry = now.Add(jitter(p.queued.Next())) }
 
 // retryNow lets the queue be tried at once, since something new is in it.
 func (p *pacer) retryNow() {
@@ -106,8 +103,7 @@ func (p *pacer) retryNow() {
 }
 
 // retryPeriodic plans another try of a periodic ping inside its interval, or none if that would delay the next one.
-func (p *pacer) retryPeriodic(now time.Time, retryAfter time.Duration) {
-	p.hold = latest(p.hold, now.Add(retryAfter))
+func (p *pacer) retryPeriodic(now time.Time) {
 	p.due = now.Add(jitter(p.periodic.Next()))
 	if p.due.After(p.tick.Add(-minGap)) {
 		p.due = p.tick

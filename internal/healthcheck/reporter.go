@@ -19,8 +19,6 @@ const (
 	replacedTimeout = 2 * time.Second
 	// closeTries is how often each of the last pings is tried.
 	closeTries = 3
-
-	defaultInterval = time.Minute
 )
 
 // Pinger sends one ping; *Client is one. An error that is no *Error counts as transient.
@@ -31,10 +29,10 @@ type Pinger interface {
 // ReporterOptions are what a Reporter needs.
 type ReporterOptions struct {
 	Pinger Pinger
-	// Interval is the time between periodic pings; below 15 s it counts as 15 s. 0: 1 minute.
+	// Interval is the time between periodic pings; below 15 s it counts as 15 s.
 	Interval time.Duration
 	// Current returns the periodic ping for the node as it is now, or false while there is nothing to say, such as before
-	// the first sign of life. It is called from the reporter's goroutine, once per periodic ping. Nil: no such pings.
+	// the first sign of life. It is called from the reporter's goroutine, once per periodic ping.
 	Current func() (Ping, bool)
 	// Log gets each accepted ping as debug, the first of a row of equal failures as a warning, and the recovery as info.
 	Log logrus.FieldLogger
@@ -51,9 +49,7 @@ type ReporterOptions struct {
 //   - Of the reported pings that wait, a newer one replaces an older one that it makes pointless; see queue.push. A ping
 //     on its way that was replaced is given up after 2 s. A periodic ping is made pointless by any reported one.
 type Reporter struct {
-	pinger   Pinger
-	current  func() (Ping, bool)
-	log      logrus.FieldLogger
+	options  ReporterOptions
 	doorbell chan struct{} // wakes the loop after a change of what mu guards
 	done     chan struct{} // closed when the loop has ended
 
@@ -71,17 +67,11 @@ type Reporter struct {
 
 // Start starts a reporter. Its owner must call Close.
 func Start(o ReporterOptions) *Reporter {
-	interval := o.Interval
-	if interval <= 0 {
-		interval = defaultInterval
-	}
 	r := &Reporter{
-		pinger:   o.Pinger,
-		current:  o.Current,
-		log:      o.Log,
+		options:  o,
 		doorbell: make(chan struct{}, 1),
 		done:     make(chan struct{}),
-		pacer:    newPacer(interval, time.Now()),
+		pacer:    newPacer(o.Interval, time.Now()),
 		warned:   map[string]bool{},
 	}
 	go r.run()
@@ -173,15 +163,15 @@ func (r *Reporter) next() (queued *Ping, wait time.Duration, closing context.Con
 }
 
 func (r *Reporter) sendQueued(p *Ping) {
-	outcome := r.try(p)
-	if outcome.again {
-		r.pacer.retryQueue(time.Now(), outcome.retryAfter)
+	became := r.try(p)
+	if became == failed {
+		r.pacer.retryQueue(time.Now())
 		return
 	}
 	r.mu.Lock()
 	held := r.queue.remove(p) // not when something newer has replaced it
 	r.mu.Unlock()
-	if held && outcome.canceled {
+	if held && became == canceled {
 		r.lost(p)
 	}
 	r.pacer.retryNow()
@@ -196,50 +186,45 @@ func (r *Reporter) sendPeriodic() {
 		r.pacer.startInterval(now)
 	}
 	r.pacer.due = r.pacer.tick
-	if r.current == nil {
-		return
-	}
-	p, ok := r.current()
-	if !ok {
-		return
-	}
-	if outcome := r.try(&p); outcome.again {
-		r.pacer.retryPeriodic(time.Now(), outcome.retryAfter)
+	if p, ok := r.options.Current(); ok && r.try(&p) == failed {
+		r.pacer.retryPeriodic(time.Now())
 	}
 }
 
-// result is what became of a try. The zero value: accepted, or refused for good.
-type result struct {
-	again      bool          // it failed, and is worth another try
-	retryAfter time.Duration // not before that
-	canceled   bool          // something newer counts, or the time is up
-}
+// An outcome is what became of a try.
+type outcome int
+
+const (
+	settled  outcome = iota // accepted, or refused for good
+	failed                  // worth another try
+	canceled                // something newer counts, or the time is up
+)
 
 // try sends a ping such that Report and Close can cancel it.
-func (r *Reporter) try(p *Ping) result {
+func (r *Reporter) try(p *Ping) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.mu.Lock()
 	if r.closing != nil {
 		r.mu.Unlock()
-		return result{again: true} // if it is a reported ping, flush will send it
+		return failed // if it is a reported ping, flush will send it
 	}
 	r.sending, r.cancel, r.fresh = p, cancel, false
 	r.mu.Unlock()
 
 	r.pacer.tried(time.Now())
-	outcome := r.send(ctx, p)
+	became := r.send(ctx, p)
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sending, r.cancel = nil, nil
-	return outcome
+	return became
 }
 
 // send sends a ping and logs what became of it.
-func (r *Reporter) send(ctx context.Context, p *Ping) result {
-	log := r.log.WithField("ping", p.String())
-	err := r.pinger.Ping(ctx, *p)
+func (r *Reporter) send(ctx context.Context, p *Ping) outcome {
+	log := r.options.Log.WithField("ping", p.String())
+	err := r.options.Pinger.Ping(ctx, *p)
 	switch {
 	case err == nil:
 		log.Debug("Health ping accepted")
@@ -247,10 +232,10 @@ func (r *Reporter) send(ctx context.Context, p *Ping) result {
 			log.Info("Health pings are accepted again")
 			clear(r.warned)
 		}
-		return result{}
+		return settled
 	case ctx.Err() != nil:
 		log.Debug("Health ping given up: something newer counts")
-		return result{canceled: true}
+		return canceled
 	}
 	trouble := &Error{}
 	if !errors.As(err, &trouble) {
@@ -262,7 +247,11 @@ func (r *Reporter) send(ctx context.Context, p *Ping) result {
 	}
 	r.warned[trouble.cause] = true
 	log.Logf(level, "Health ping not accepted: %s", hint.Line(trouble))
-	return result{again: !trouble.Permanent, retryAfter: trouble.RetryAfter}
+	if trouble.Permanent {
+		return settled
+	}
+	r.pacer.hold = latest(r.pacer.hold, time.Now().Add(trouble.RetryAfter))
+	return failed
 }
 
 // flush gives each waiting ping its share of the time that is left.
@@ -280,7 +269,7 @@ func (r *Reporter) flush(ctx context.Context) {
 }
 
 func (r *Reporter) lost(p *Ping) {
-	r.log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
+	r.options.Log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
 }
 
 // sendLast tries a ping a few times within budget and reports whether it was accepted, or refused for good.
@@ -289,9 +278,8 @@ func (r *Reporter) sendLast(ctx context.Context, p *Ping, budget time.Duration) 
 	defer cancel()
 	wait := backoff.Backoff{First: time.Second / 2, Max: time.Second}
 	for try := 1; ; try++ {
-		outcome := r.send(ctx, p)
-		if !outcome.again || try == closeTries {
-			return !outcome.again && !outcome.canceled
+		if became := r.send(ctx, p); became != failed || try == closeTries {
+			return became == settled
 		}
 		select {
 		case <-time.After(jitter(wait.Next())):
