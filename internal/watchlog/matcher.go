@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 type Matcher struct {
 	sink    Sink
 	texts   []text
-	fixed   int      // how many of texts the rules bring; then come announcements
+	fixed   int      // how many of texts the rules bring; the others are announcements alone
 	pattern *pattern // nil without one
 	// everyLine is set when the pattern has to see all lines, since it has no literals.
 	everyLine bool
@@ -65,27 +66,34 @@ const maxCandidates = 256
 
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
-	m := &Matcher{sink: s, texts: append(newTexts(life, r.Keywords), newTexts(failure, r.FailKeywords)...)}
-	for _, t := range m.texts {
-		m.keep = max(m.keep, len(t.text)-1)
-		if t.kind == failure {
-			m.keep = max(m.keep, ExcerptLimit)
-		}
+	m := &Matcher{sink: s}
+	m.add(failure, r.FailKeywords)
+	m.add(life, r.Keywords)
+	if len(r.FailKeywords) > 0 {
+		m.keep = max(m.keep, ExcerptLimit)
 	}
 	if r.Pattern != nil {
 		m.pattern = newPattern(r.Pattern)
+		m.add(literal, m.pattern.literals)
 		m.everyLine = len(m.pattern.literals) == 0
-		for _, l := range newTexts(literal, m.pattern.literals) {
-			same := func(t text) bool { return t.kind == life && t.text == l.text }
-			if i := slices.IndexFunc(m.texts, same); i >= 0 {
-				m.texts[i].literal = true
-			} else {
-				m.texts = append(m.texts, l)
-			}
-		}
 	}
 	m.fixed = len(m.texts)
 	return m
+}
+
+// add looks for texts too, those that can occur in a line at all.
+func (m *Matcher) add(k kinds, texts []string) {
+	for _, t := range texts {
+		if t == "" || strings.Contains(t, "\n") {
+			continue
+		}
+		m.keep = max(m.keep, len(t)-1)
+		if i := slices.IndexFunc(m.texts, func(known text) bool { return known.text == t }); i >= 0 {
+			m.texts[i].kinds |= k
+		} else {
+			m.texts = append(m.texts, text{text: t, kinds: k})
+		}
+	}
 }
 
 // Write looks at p and reports what it finds before it returns; it always returns len(p) and nil.
@@ -122,16 +130,17 @@ func (m *Matcher) Close() error {
 
 // expect looks for what the log has still to announce.
 func (m *Matcher) expect() {
-	m.texts = append(m.texts[:m.fixed], newTexts(announcement, m.sink.Missing())...)
-	for _, t := range m.texts[m.fixed:] {
-		m.keep = max(m.keep, len(t.text)-1)
+	m.texts = m.texts[:m.fixed]
+	for i := range m.texts {
+		m.texts[i].kinds &^= announcement
 	}
+	m.add(announcement, m.sink.Missing())
 }
 
 // reportUnlessHeld reports, save while the unfinished line may still announce what is expected.
 func (m *Matcher) reportUnlessHeld() {
-	expected := func(t text) bool { return !t.seen }
-	if !m.open || !slices.ContainsFunc(m.texts[m.fixed:], expected) {
+	expected := func(t text) bool { return t.kinds&announcement != 0 }
+	if !m.open || !slices.ContainsFunc(m.texts, expected) {
 		m.report()
 	}
 }
@@ -172,7 +181,7 @@ func (m *Matcher) locate(p []byte, start int) int {
 		t := &m.texts[i]
 		if t.next < start {
 			t.next = len(p)
-			if t.seen {
+			if t.kinds == 0 {
 				continue
 			}
 			if at := t.index(p[start:]); at >= 0 {
@@ -187,20 +196,18 @@ func (m *Matcher) locate(p []byte, start int) int {
 // line looks at the line of p that ends at end and in which there is something at hit, not before. It begins at start
 // or later.
 func (m *Matcher) line(p []byte, start, hit, end int) {
-	var has [kinds]bool
-	mayMatch := m.everyLine
+	var has kinds
 	for i := range m.texts {
 		if t := &m.texts[i]; t.next < end {
-			has[t.kind] = true
-			mayMatch = mayMatch || t.literal
+			has |= t.kinds
 		}
 	}
-	inOrder := has[failure] || has[announcement] // rare, and what comes first in the line matters
-	if has[life] && !inOrder {
+	inOrder := has&(failure|announcement) != 0 // rare, and what comes first in the line matters
+	counted := has&life != 0 && !inOrder
+	if counted {
 		m.lines++
 	}
-	mayMatch = mayMatch && (m.pattern.named > 0 || !has[life])
-	if !inOrder && !mayMatch {
+	if !inOrder && !m.toEvaluate(has) {
 		return
 	}
 	if bytes.IndexByte(p[start:hit], '\n') >= 0 { // this way round, since mostly hits are in adjacent lines or few
@@ -212,10 +219,15 @@ func (m *Matcher) line(p []byte, start, hit, end int) {
 		m.endLine()
 		return
 	}
-	m.candidates = append(m.candidates, candidate{p[start:end], has[life]})
+	m.candidates = append(m.candidates, candidate{p[start:end], counted})
 	if len(m.candidates) == maxCandidates {
 		m.evaluate()
 	}
+}
+
+// toEvaluate reports whether the pattern has to see a line that holds texts of these kinds.
+func (m *Matcher) toEvaluate(has kinds) bool {
+	return (m.everyLine || has&literal != 0) && (m.pattern.named > 0 || has&life == 0)
 }
 
 // evaluate applies the pattern to the candidates, of which none are left then.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -58,7 +59,8 @@ func (p *pattern) match(line []byte, values map[string]string) (bool, map[string
 // maxLiterals bounds the searches that one pattern costs.
 const maxLiterals = 8
 
-// requiredLiterals returns texts of which each match of re contains at least one; nil when there are none that help.
+// requiredLiterals returns texts of which each match of re, which has been simplified, contains at least one; nil when
+// there are none that help.
 func requiredLiterals(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -69,10 +71,6 @@ func requiredLiterals(re *syntax.Regexp) []string {
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return requiredLiterals(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return requiredLiterals(re.Sub[0])
-		}
 	case syntax.OpConcat:
 		var best []string
 		for _, sub := range re.Sub {
@@ -97,11 +95,8 @@ func requiredLiterals(re *syntax.Regexp) []string {
 
 // shortest returns the length of the shortest text, 0 when there is none.
 func shortest(texts []string) int {
-	n := 0
-	for i, text := range texts {
-		if i == 0 || len(text) < n {
-			n = len(text)
-		}
+	if len(texts) == 0 {
+		return 0
 	}
-	return n
+	return len(slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 }
