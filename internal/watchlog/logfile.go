@@ -54,7 +54,7 @@ func openLog(path string, left position) (*logFile, error) {
 		return nil, err
 	}
 	file := &logFile{File: f, position: position{info: info}, active: time.Now()}
-	if left.info == nil || !os.SameFile(left.info, info) {
+	if !os.SameFile(left.info, info) {
 		return file, nil
 	}
 	file.offset, file.last = left.offset, bytes.Clone(left.last)
