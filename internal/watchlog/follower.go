@@ -178,9 +178,7 @@ func (f *Follower) complain(err error) {
 	case err == nil:
 		f.lastError = ""
 		return
-	case err.Error() == f.lastError:
-		return
-	case missing && len(f.files) > 0: // in the middle of a rotation, most likely
+	case err.Error() == f.lastError, missing && len(f.files) > 0: // in the middle of a rotation, most likely
 		return
 	case missing:
 		f.log.Info("waiting for the log file to appear")
