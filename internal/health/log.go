@@ -40,7 +40,7 @@ type Log struct {
 func (m *Machine) AddLog(name string, r LogRules) *Log {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := &Log{machine: m, name: name, rules: r}
+	l := &Log{machine: m, name: name, rules: r, values: map[string]string{}}
 	m.sources = append(m.sources, l)
 	return l
 }
@@ -49,28 +49,22 @@ func (m *Machine) AddLog(name string, r LogRules) *Log {
 // life of a node that has not announced all that is expected is none but a failure: the node runs, though not as the one
 // it should be.
 func (l *Log) Match(lines int, values map[string]string) {
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	if len(values) > 0 && l.values == nil {
-		l.values = make(map[string]string, len(values))
-	}
-	maps.Copy(l.values, values)
-	if lines == 0 {
-		return
-	}
-	if len(l.missing) > 0 {
-		l.failure = fmt.Sprintf("the node has not announced %q: it may have made itself a new key", l.missing[0])
-		return
-	}
-	l.matches += uint64(lines)
-	l.lastMatch, l.failure = now, ""
+	l.machine.news(func(now time.Time) {
+		maps.Copy(l.values, values)
+		switch {
+		case lines == 0:
+		case len(l.missing) > 0:
+			l.failure = fmt.Sprintf("the node has not announced %q: it may have made itself a new key", l.missing[0])
+		default:
+			l.matches += uint64(lines)
+			l.lastMatch, l.failure = now, ""
+		}
+	})
 }
 
 // Fail says that a line contains a keyword of a failure: the node is unhealthy until its next sign of life.
 func (l *Log) Fail(keyword, line string) {
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	l.failure = fmt.Sprintf("fail keyword %q: %s", keyword, line)
+	l.machine.news(func(time.Time) { l.failure = fmt.Sprintf("fail keyword %q: %s", keyword, line) })
 }
 
 // Missing returns what the node has still to announce.
@@ -93,7 +87,8 @@ func (l *Log) label() string { return l.name }
 
 func (l *Log) start(at time.Time) {
 	l.startedAt, l.lastMatch, l.failure = at, time.Time{}, ""
-	l.values, l.missing = nil, slices.Clone(l.rules.Expect)
+	l.missing = slices.Clone(l.rules.Expect)
+	clear(l.values)
 }
 
 func (l *Log) state(at time.Time) State {

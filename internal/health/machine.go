@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A source is one view of the node. Its methods are called while the machine is locked; see [Machine.enter] for how it
-// gets news.
+// A source is one view of the node. Its methods are called while the machine is locked; it gets news
+// in [Machine.news].
 type source interface {
 	// start forgets what was known of an earlier run of the node.
 	start(at time.Time)
@@ -129,16 +129,14 @@ func (m *Machine) next() time.Time {
 	return m.due()
 }
 
-// enter locks the machine for a source that has news, and brings it up to the present, which it returns.
-func (m *Machine) enter() (now time.Time) {
+// news has a source learn something, for which it brings the machine up to the present, and makes the change that
+// follows.
+func (m *Machine) news(learn func(now time.Time)) {
 	m.mu.Lock()
-	return m.advance()
-}
-
-// leave works out what the news of a source have changed, and unlocks the machine.
-func (m *Machine) leave(now time.Time) {
+	defer m.mu.Unlock()
+	now := m.advance()
+	learn(now)
 	m.update(now)
-	m.mu.Unlock()
 }
 
 // The methods below need mu.

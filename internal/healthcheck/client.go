@@ -158,9 +158,8 @@ func (c *Client) request(ctx context.Context, p Ping) *http.Request {
 	}
 	target.RawQuery = query.Encode()
 
-	req := &http.Request{Method: http.MethodPost, URL: target, Header: http.Header{}, Body: http.NoBody}
-	req.Header.Set("User-Agent", c.userAgent)
-	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	header := http.Header{"User-Agent": {c.userAgent}, "Content-Type": {"text/plain; charset=utf-8"}}
+	req := &http.Request{Method: http.MethodPost, URL: target, Header: header, Body: http.NoBody}
 	if user := c.base.User; user != nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)

@@ -22,7 +22,7 @@ const (
 // four characters.
 func ParseID(id secret.Text) (secret.Text, error) {
 	text := strings.TrimSpace(id.Reveal())
-	key, slug, isSlug := strings.Cut(text, "/")
+	key, slug, two := strings.Cut(text, "/")
 	what, do := "", "expected a UUID or <ping-key>/<slug>"
 	switch {
 	case text == "":
@@ -30,9 +30,9 @@ func ParseID(id secret.Text) (secret.Text, error) {
 	case strings.Contains(text, "://"):
 		what = "this is a ping URL"
 		do = "give only the UUID or <ping-key>/<slug> at its end; what stands before that is the base URL"
-	case !isSlug && isUUID(text):
+	case !two && isUUID(text):
 		return secret.Text(strings.ToLower(text)), nil
-	case !isSlug:
+	case !two:
 		what, do = "neither a UUID nor <ping-key>/<slug>", "a UUID has 8-4-4-4-12 hexadecimal digits"
 	case isUUID(key):
 		what, do = "something follows the UUID", "a UUID stands alone"

@@ -62,7 +62,7 @@ type Reporter struct {
 	fresh   bool               // something was queued since the last try began
 	sending *Ping              // the ping on its way, nil when there is none
 	cancel  context.CancelFunc // ends it
-	closing context.Context    // nil until Close
+	closing time.Time          // when the last ping must be over; zero until Close
 }
 
 // Start starts a reporter. Its owner must call Close.
@@ -83,7 +83,7 @@ func Start(o ReporterOptions) *Reporter {
 func (r *Reporter) Report(p Ping) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		return
 	}
 	r.queue.push(&p)
@@ -98,15 +98,13 @@ func (r *Reporter) Report(p Ping) {
 // last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more. It returns
 // when the reporter's goroutine has ended.
 func (r *Reporter) Close(budget time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
-	defer cancel()
 	defer func() { <-r.done }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		return
 	}
-	r.closing = ctx
+	r.closing = time.Now().Add(budget)
 	r.ring()
 	switch {
 	case r.sending == nil:
@@ -131,7 +129,7 @@ func (r *Reporter) run() {
 	for {
 		queued, wait, closing := r.next()
 		switch {
-		case closing != nil:
+		case !closing.IsZero():
 			r.flush(closing)
 			return
 		case wait > 0:
@@ -148,9 +146,8 @@ func (r *Reporter) run() {
 	}
 }
 
-// next returns the reported ping to send, nil for a periodic one, and how long there is nothing to do until then; and the
-// closing context once there is one.
-func (r *Reporter) next() (queued *Ping, wait time.Duration, closing context.Context) {
+// next returns the reported ping to send, nil for a periodic one, how long there is nothing to do until then, and closing.
+func (r *Reporter) next() (queued *Ping, wait time.Duration, closing time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fresh {
@@ -205,7 +202,7 @@ func (r *Reporter) try(p *Ping) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.mu.Lock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		r.mu.Unlock()
 		return failed // if it is a reported ping, flush will send it
 	}
@@ -255,16 +252,17 @@ func (r *Reporter) send(ctx context.Context, p *Ping) outcome {
 }
 
 // flush gives each waiting ping its share of the time that is left.
-func (r *Reporter) flush(ctx context.Context) {
+func (r *Reporter) flush(deadline time.Time) {
 	r.mu.Lock()
 	waiting := r.queue
 	r.mu.Unlock()
-	deadline, _ := ctx.Deadline()
 	for i, p := range waiting {
 		share := time.Until(deadline) / time.Duration(len(waiting)-i)
-		if !r.sendLast(ctx, p, share) {
+		ctx, cancel := context.WithTimeout(context.Background(), share)
+		if r.sendLast(ctx, p) != settled {
 			r.lost(p)
 		}
+		cancel()
 	}
 }
 
@@ -272,19 +270,18 @@ func (r *Reporter) lost(p *Ping) {
 	r.options.Log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
 }
 
-// sendLast tries a ping a few times within budget and reports whether it was accepted, or refused for good.
-func (r *Reporter) sendLast(ctx context.Context, p *Ping, budget time.Duration) bool {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
+// sendLast tries a ping a few times.
+func (r *Reporter) sendLast(ctx context.Context, p *Ping) outcome {
 	wait := backoff.Backoff{First: time.Second / 2, Max: time.Second}
-	for try := 1; ; try++ {
-		if became := r.send(ctx, p); became != failed || try == closeTries {
-			return became == settled
+	for range closeTries - 1 {
+		if became := r.send(ctx, p); became != failed {
+			return became
 		}
 		select {
 		case <-time.After(jitter(wait.Next())):
 		case <-ctx.Done():
-			return false
+			return canceled
 		}
 	}
+	return r.send(ctx, p)
 }
