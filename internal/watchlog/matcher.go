@@ -24,7 +24,7 @@ const (
 // A keyword counts as soon as its last byte has been written, a pattern when its line has ended. A line counts once,
 // however many of its parts are signs of life. From where a line has failed nothing in it is a sign of life any more,
 // so that the failure stands until another line matches; several fail keywords make one failure, named after the one
-// that ends first.
+// that ends first. A carriage return does not end a line.
 //
 // Evaluating a pattern takes hundreds of times as long as finding a text. So of the lines that come in one Write it sees,
 // from the last one backwards, only as many as it takes to know whether there is a sign of life, what the last values
@@ -32,8 +32,6 @@ const (
 //
 // What a line announces counts for the line itself: as long as something is expected, a line's signs of life wait for
 // its end. Behind a fail keyword nothing is announced.
-//
-// A carriage return does not end a line. Every other byte is ordinary, NUL too.
 type Matcher struct {
 	sink    Sink
 	texts   []text
@@ -46,11 +44,12 @@ type Matcher struct {
 	lines      int
 	values     map[string]string
 	candidates []candidate
+	latest     map[string]string // scratch of evaluate
 
 	// The unfinished line: what is known of it, its last bytes for texts, and its first bytes for the pattern.
 	open, counted, failed bool
 	carry, head           []byte
-	// keep is how long carry must be to find what straddles two chunks.
+	// keep is how long carry must be to find what straddles two chunks, and to show a failure.
 	keep int
 	seam []byte // where two chunks meet; scratch of extend
 }
@@ -66,12 +65,9 @@ const maxCandidates = 256
 
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
-	m := &Matcher{sink: s}
+	m := &Matcher{sink: s, values: map[string]string{}, latest: map[string]string{}, keep: ExcerptLimit}
 	m.add(failure, r.FailKeywords)
 	m.add(life, r.Keywords)
-	if len(r.FailKeywords) > 0 {
-		m.keep = max(m.keep, ExcerptLimit)
-	}
 	if r.Pattern != nil {
 		m.pattern = newPattern(r.Pattern)
 		m.add(literal, m.pattern.literals)
@@ -148,10 +144,11 @@ func (m *Matcher) reportUnlessHeld() {
 // report tells the sink what has been found since the last report.
 func (m *Matcher) report() {
 	m.evaluate()
-	if m.lines > 0 || m.values != nil {
+	if m.lines > 0 || len(m.values) > 0 {
 		m.sink.Match(m.lines, m.values)
 	}
-	m.lines, m.values = 0, nil
+	m.lines = 0
+	clear(m.values)
 }
 
 // wholeLines looks at p, which consists of finished lines only. It jumps from one line with a hit to the next.
@@ -232,25 +229,17 @@ func (m *Matcher) toEvaluate(has kinds) bool {
 
 // evaluate applies the pattern to the candidates, of which none are left then.
 func (m *Matcher) evaluate() {
-	if len(m.candidates) == 0 {
-		return
-	}
-	var values map[string]string
 	matches := 0
 	for _, c := range slices.Backward(m.candidates) {
-		if len(values) == m.pattern.named && (c.counted || matches == CountLimit) {
+		if len(m.latest) == m.pattern.named && (c.counted || matches == CountLimit) {
 			continue
 		}
-		var matched bool
-		if matched, values = m.pattern.match(c.line, values); matched && !c.counted {
+		if m.pattern.match(c.line, m.latest) && !c.counted {
 			matches++
 		}
 	}
 	m.lines += matches
-	if m.values == nil {
-		m.values = values
-	} else {
-		maps.Copy(m.values, values)
-	}
+	maps.Copy(m.values, m.latest)
+	clear(m.latest)
 	m.candidates = m.candidates[:0]
 }

@@ -32,28 +32,23 @@ func newPattern(re *regexp.Regexp) *pattern {
 	return p
 }
 
-// match reports whether line matches, and returns values with those of named groups added that it did not have; it may be
-// nil.
-func (p *pattern) match(line []byte, values map[string]string) (bool, map[string]string) {
+// match reports whether line matches, and adds to values those of named groups that it does not have yet.
+func (p *pattern) match(line []byte, values map[string]string) bool {
 	line = bytes.TrimSuffix(line, []byte{'\r'})
 	line = line[:min(len(line), PatternLimit)]
 	if len(values) == p.named {
-		return p.re.Match(line), values
+		return p.re.Match(line)
 	}
 	found := p.re.FindSubmatchIndex(line)
 	if found == nil {
-		return false, values
+		return false
 	}
 	for i, name := range p.re.SubexpNames() {
-		if _, known := values[name]; name == "" || known || found[2*i] < 0 {
-			continue
+		if _, known := values[name]; name != "" && !known && found[2*i] >= 0 {
+			values[name] = string(printable(line[found[2*i]:found[2*i+1]], ValueLimit))
 		}
-		if values == nil {
-			values = make(map[string]string)
-		}
-		values[name] = string(printable(line[found[2*i]:found[2*i+1]], ValueLimit))
 	}
-	return true, values
+	return true
 }
 
 // maxLiterals bounds the searches that one pattern costs.
