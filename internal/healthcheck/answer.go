@@ -82,7 +82,7 @@ func (c *Client) advice(code int) string {
 	switch {
 	case code == http.StatusConflict:
 		return "several checks have this slug: rename them, or use the check's UUID"
-	case code == http.StatusNotFound && isSlug(c.id) && !c.create:
+	case code == http.StatusNotFound && isSlug(c.options.ID) && !c.options.Create:
 		return "check the check's ID and the base URL, or let the server create missing checks"
 	case code == http.StatusNotFound, code == http.StatusBadRequest:
 		return "check the check's ID and the base URL; self-hosted servers take pings below /ping"

@@ -50,11 +50,8 @@ type ClientOptions struct {
 
 // Client sends pings to one check. It is safe for concurrent use.
 type Client struct {
+	options   ClientOptions // with the ID as the server knows it, and Create for a slug only
 	base      *url.URL
-	id        secret.Text
-	create    bool
-	timeout   time.Duration
-	userAgent string
 	transport func() http.RoundTripper
 	bodyLimit atomic.Int64 // what the server last said it keeps
 }
@@ -66,23 +63,20 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := ParseID(o.ID)
-	if err != nil {
+	if o.ID, err = ParseID(o.ID); err != nil {
 		return nil, err
 	}
-	c := &Client{
-		base: base, id: id, create: o.Create && isSlug(id), timeout: o.Timeout,
-		userAgent: "kubevali/" + o.Version,
-		transport: func() http.RoundTripper { return o.Transport },
-	}
+	o.Create = o.Create && isSlug(o.ID)
+	c := &Client{options: o, base: base}
 	c.bodyLimit.Store(defaultBodyLimit)
-	if o.Transport == nil {
-		c.transport = sync.OnceValue(c.newTransport)
-	}
+	c.transport = sync.OnceValue(c.newTransport)
 	return c, nil
 }
 
 func (c *Client) newTransport() http.RoundTripper {
+	if c.options.Transport != nil {
+		return c.options.Transport
+	}
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		// Pings are a minute apart, about when servers close idle connections; a POST that meets such a close is lost.
@@ -122,12 +116,12 @@ func trustedRoots(system func() (*x509.CertPool, error)) *x509.CertPool {
 
 // String names the server, without what may be secret in its address, and the check, by its first four characters.
 func (c *Client) String() string {
-	return c.base.Scheme + "://" + c.base.Host + " check " + c.id.String()
+	return c.base.Scheme + "://" + c.base.Host + " check " + c.options.ID.String()
 }
 
 // Ping sends p once and waits for the answer. An error is an *Error, which says whether another try makes sense.
 func (c *Client) Ping(ctx context.Context, p Ping) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	// The transport is used without an http.Client around it: nothing follows a redirect, and no *url.Error, whose
 	// text holds the URL, is ever made.
@@ -147,18 +141,18 @@ func (c *Client) Ping(ctx context.Context, p Ping) error {
 }
 
 func (c *Client) request(ctx context.Context, p Ping) *http.Request {
-	target := c.base.JoinPath(c.id.Reveal(), p.endpoint())
+	target := c.base.JoinPath(c.options.ID.Reveal(), p.endpoint())
 	target.User = nil
 	query := url.Values{}
 	if p.RunID != "" {
 		query.Set("rid", p.RunID)
 	}
-	if c.create {
+	if c.options.Create {
 		query.Set("create", "1")
 	}
 	target.RawQuery = query.Encode()
 
-	header := http.Header{"User-Agent": {c.userAgent}, "Content-Type": {"text/plain; charset=utf-8"}}
+	header := http.Header{"User-Agent": {"kubevali/" + c.options.Version}, "Content-Type": {"text/plain; charset=utf-8"}}
 	req := &http.Request{Method: http.MethodPost, URL: target, Header: header, Body: http.NoBody}
 	if user := c.base.User; user != nil {
 		password, _ := user.Password()

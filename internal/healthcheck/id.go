@@ -61,7 +61,7 @@ func isSlug(id secret.Text) bool { return strings.Contains(id.Reveal(), "/") }
 // echo the ID in an answer, whole, in part, or in another spelling.
 func (c *Client) redact(text string) string {
 	const piece = 5
-	seen, whole := strings.ToLower(text), strings.ToLower(c.id.Reveal())
+	seen, whole := strings.ToLower(text), strings.ToLower(c.options.ID.Reveal())
 	for _, spelling := range []string{whole, strings.ReplaceAll(whole, "-", "")} {
 		for i := 0; i+piece <= len(spelling); i++ {
 			if strings.Contains(seen, spelling[i:i+piece]) {

@@ -31,7 +31,7 @@ func FuzzRedact(f *testing.F) {
 		f.Add(id, seed)
 	}
 	f.Fuzz(func(t *testing.T, id, text string) {
-		got := (&Client{id: secret.Text(id)}).redact(text)
+		got := (&Client{options: ClientOptions{ID: secret.Text(id)}}).redact(text)
 		if got == "…" {
 			return
 		}
