@@ -15,10 +15,8 @@ import (
 )
 
 const (
-	// maxRetryAfter bounds what a server can ask for, so that one odd answer cannot silence a check for a day.
-	maxRetryAfter = 5 * time.Minute
-	// maxQuote is the longest first line of an answer that an error repeats.
-	maxQuote = 80
+	maxRetryAfter = 5 * time.Minute // so that one odd answer cannot silence a check for a day
+	maxQuote      = 80              // the longest first line of an answer that an error repeats
 )
 
 // Error says why a ping was not accepted. Its text names the server, and holds at most four characters of the check's ID.

@@ -20,14 +20,10 @@ import (
 )
 
 const (
-	// defaultBodyLimit is what an unconfigured server keeps of a body, in bytes (PING_BODY_LIMIT).
-	defaultBodyLimit = 10_000
-	// maxBodyLimit is what the hosted service keeps. More is not sent, whatever a server offers.
-	maxBodyLimit = 100_000
-	// maxAnswer is how much of an answer's body is read. The server's own are a few words.
-	maxAnswer = 512
-	// maxAnswerHeader bounds an answer's header.
-	maxAnswerHeader = 16 << 10
+	defaultBodyLimit = 10_000  // what an unconfigured server keeps of a body, in bytes (PING_BODY_LIMIT)
+	maxBodyLimit     = 100_000 // what the hosted service keeps; more is not sent, whatever a server offers
+	maxAnswer        = 512     // how much of an answer's body is read: the server's own are a few words
+	maxAnswerHeader  = 16 << 10
 )
 
 // ClientOptions say which check to ping, and how.

@@ -40,15 +40,6 @@ func (q *queue) push(p *Ping) {
 	*q = append(*q, p)
 }
 
-// remove takes a ping out, and reports whether it was there.
-func (q *queue) remove(p *Ping) bool {
-	at := slices.Index(*q, p)
-	if at >= 0 {
-		*q = slices.Delete(*q, at, at+1)
-	}
-	return at >= 0
-}
-
 // pacer says when the next try is due. It knows no clock: every method is told the time.
 type pacer struct {
 	interval time.Duration
@@ -65,11 +56,13 @@ type pacer struct {
 
 func newPacer(interval time.Duration, now time.Time) pacer {
 	longest := max(interval, minGap)
-	return pacer{
-		interval: interval, tick: now.Add(interval), due: now.Add(interval),
+	p := pacer{
+		interval: interval,
 		queued:   backoff.Backoff{First: time.Second, Max: longest},
 		periodic: backoff.Backoff{First: minGap, Max: longest},
 	}
+	p.startInterval(now)
+	return p
 }
 
 // nextQueued is when the queue may be tried.

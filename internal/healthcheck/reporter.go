@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// replacedTimeout is how long a ping on its way may still take once something newer has made it pointless. An answering
-	// server gets both, in order; a hanging one does not hold up the news.
+	// replacedTimeout is what a ping on its way has left once something newer has made it pointless: a server that answers
+	// gets both, in order, and one that hangs does not hold up the news.
 	replacedTimeout = 2 * time.Second
 	// closeTries is how often each of the last pings is tried.
 	closeTries = 3
@@ -43,11 +43,11 @@ type ReporterOptions struct {
 //   - A reported ping (Report) goes out at once, but after a burst of five at most one each 15 s.
 //   - A periodic ping goes out each interval, counted from the last Success or Fail of either kind, and at least 15 s after
 //     any other ping. While a reported ping waits for its acceptance there are no periodic ones.
-//   - A transient failure is tried again with exponential backoff and jitter: a reported ping after 1 s, 2 s, 4 s … up to
-//     the interval, until it is accepted or replaced; a periodic one after 15 s, 30 s …, each time as the node then is,
-//     until its interval is over. Retry-After holds back both. A refusal for configuration is not tried again.
-//   - Of the reported pings that wait, a newer one replaces an older one that it makes pointless; see queue.push. A ping
-//     on its way that was replaced is given up after 2 s. A periodic ping is made pointless by any reported one.
+//   - A transient failure is tried again ever more slowly: a reported ping after 1 s, 2 s, 4 s … up to the interval, until
+//     it is accepted or replaced; a periodic one after 15 s, 30 s …, each time as the node then is, until its interval is
+//     over. Retry-After holds back both. A refusal for configuration is not tried again.
+//   - A newer reported ping replaces one that it makes pointless, see queue.push, which on its way has 2 s left. Any makes a
+//     periodic one pointless.
 type Reporter struct {
 	options  ReporterOptions
 	doorbell chan struct{} // wakes the loop after a change of what mu guards
@@ -94,9 +94,8 @@ func (r *Reporter) Report(p Ping) {
 	r.ring()
 }
 
-// Close ends the reporter within budget, which the reported pings that are still waiting get in equal shares, so that the
-// last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more. It returns
-// when the reporter's goroutine has ended.
+// Close ends the reporter and its goroutine within budget, which the reported pings that still wait get in equal shares: the
+// last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more.
 func (r *Reporter) Close(budget time.Duration) {
 	defer func() { <-r.done }()
 	r.mu.Lock()
@@ -166,7 +165,10 @@ func (r *Reporter) sendQueued(p *Ping) {
 		return
 	}
 	r.mu.Lock()
-	held := r.queue.remove(p) // not when something newer has replaced it
+	held := len(r.queue) > 0 && r.queue[0] == p // else something newer has replaced it
+	if held {
+		r.queue = slices.Delete(r.queue, 0, 1)
+	}
 	r.mu.Unlock()
 	if held && became == canceled {
 		r.lost(p)
