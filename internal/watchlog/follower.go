@@ -22,13 +22,10 @@ const (
 	maxPause = 100 * time.Millisecond
 	// keepOpen is how long a file that has lost its name must be silent before it is given up: until then whoever
 	// wrote it may not have noticed yet.
-	keepOpen = 5 * time.Second
-	// maxFiles is how many generations of a log are read at a time; of more, the oldest are given up.
-	maxFiles = 8
-	// stopTimeout is how long to wait for a file system that does not answer.
-	stopTimeout = 2 * time.Second
-	// bufSize is how much is read at a time.
-	bufSize = 64 << 10
+	keepOpen    = 5 * time.Second
+	maxFiles    = 8               // generations of a log that are read at a time; of more, the oldest are given up
+	stopTimeout = 2 * time.Second // for a file system that does not answer
+	bufSize     = 64 << 10        // how much is read at a time
 )
 
 // A Follower feeds what is appended to one log file to a writer, through rotations of any kind: each byte once, in
@@ -47,16 +44,12 @@ type Follower struct {
 	log  logrus.FieldLogger
 	cut  atomic.Bool // no write may begin any more
 
-	// files are the open generations of the log, oldest first.
-	files []*logFile
-	named *logFile // the one with the name path, the last of files; nil when none has it
-	// left is where the file was left that is not open any more, in case it gets its name back.
-	left position
-	// unfinished is the file that was written last, without a newline at the end; nil for none.
-	unfinished *logFile
-	// lastError is the error that was logged last.
-	lastError string
-	buf       []byte
+	files      []*logFile // the open generations of the log, oldest first
+	named      *logFile   // the last of them, while it has the name path; else nil
+	left       position   // of the file that was closed last, in case it gets its name back
+	unfinished *logFile   // the one that was handed on last, when that ended within a line; else nil
+	lastError  string     // that was logged
+	buf        []byte
 }
 
 // NewFollower returns a Follower of the file at path, and takes note of how much of it exists. What Run finds it

@@ -8,14 +8,13 @@ import (
 )
 
 const (
-	// PatternLimit is how many bytes of a line the pattern sees.
-	PatternLimit = 64 << 10
-	// ValueLimit is how many bytes of a named group's value are reported.
-	ValueLimit = 256
-	// ExcerptLimit is how many bytes of a line are shown with a failure.
-	ExcerptLimit = 200
+	PatternLimit = 64 << 10 // how many bytes of a line the pattern sees
+	ValueLimit   = 256      // how many bytes of a named group's value are reported
+	ExcerptLimit = 200      // how many bytes of a line are shown with a failure
 	// CountLimit is how many lines that match the pattern and hold no keyword are counted at least when they come at once.
 	CountLimit = 4
+
+	maxCandidates = 256 // bounds the memory for candidates
 )
 
 // A Matcher applies [Rules] to one stream of bytes. It is an [io.WriteCloser] whose methods never fail, never block
@@ -33,12 +32,11 @@ const (
 // What a line announces counts for the line itself: as long as something is expected, a line's signs of life wait for
 // its end. Behind a fail keyword nothing is announced.
 type Matcher struct {
-	sink    Sink
-	texts   []text
-	fixed   int      // how many of texts the rules bring; the others are announcements alone
-	pattern *pattern // nil without one
-	// everyLine is set when the pattern has to see all lines, since it has no literals.
-	everyLine bool
+	sink      Sink
+	texts     []text
+	fixed     int      // how many of texts the rules bring; the others are announcements alone
+	pattern   *pattern // nil without one
+	everyLine bool     // the pattern has to see all lines, since it has no literals
 
 	// What has been found and not been reported yet.
 	lines      int
@@ -49,9 +47,8 @@ type Matcher struct {
 	// The unfinished line: what is known of it, its last bytes for texts, and its first bytes for the pattern.
 	open, counted, failed bool
 	carry, head           []byte
-	// keep is how long carry must be to find what straddles two chunks, and to show a failure.
-	keep int
-	seam []byte // where two chunks meet; scratch of extend
+	keep                  int    // how long carry must be to find what straddles two chunks, and to show a failure
+	seam                  []byte // where two chunks meet; scratch of extend
 }
 
 // A candidate is a line that may match the pattern. It has not failed.
@@ -59,9 +56,6 @@ type candidate struct {
 	line    []byte
 	counted bool // as a sign of life, for a keyword
 }
-
-// maxCandidates bounds the memory for candidates.
-const maxCandidates = 256
 
 // NewMatcher returns a Matcher that tells s what r finds.
 func NewMatcher(r Rules, s Sink) *Matcher {
@@ -178,9 +172,6 @@ func (m *Matcher) locate(p []byte, start int) int {
 		t := &m.texts[i]
 		if t.next < start {
 			t.next = len(p)
-			if t.kinds == 0 {
-				continue
-			}
 			if at := t.index(p[start:]); at >= 0 {
 				t.next = start + at
 			}

@@ -15,7 +15,7 @@ const (
 // A text is looked for in the log.
 type text struct {
 	text  string
-	kinds kinds // none: it is not looked for any more
+	kinds kinds // none: it has been announced and means nothing more
 
 	// The search jumps from one occurrence of a single byte to the next, which runs at memory speed as long as that byte is
 	// rare. Which one is depends on the log (hashes, numbers, colours), so it is counted there, now and then.
