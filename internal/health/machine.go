@@ -31,6 +31,8 @@ const maxPending = 16
 type Machine struct {
 	// changes are those that Run has not reported yet, in order.
 	changes chan Snapshot
+	// sooner has Run look again when time alone may change the state earlier than it knew.
+	sooner chan struct{}
 
 	mu      sync.Mutex // guards the rest, what the sources know, and sending to changes
 	sources []source
@@ -44,6 +46,7 @@ type Machine struct {
 func New() *Machine {
 	return &Machine{
 		changes: make(chan Snapshot, maxPending),
+		sooner:  make(chan struct{}, 1),
 		current: Snapshot{State: Starting, Since: time.Now()},
 		why:     "the node is being prepared",
 	}
@@ -111,6 +114,7 @@ func (m *Machine) Run(ctx context.Context, report func(Snapshot)) {
 		case change := <-m.changes:
 			report(change)
 		case <-timeout:
+		case <-m.sooner:
 		case <-ctx.Done():
 			m.next()
 			for range len(m.changes) {
@@ -135,8 +139,15 @@ func (m *Machine) news(learn func(now time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.advance()
+	before := m.due()
 	learn(now)
 	m.update(now)
+	if due := m.due(); !due.IsZero() && (before.IsZero() || due.Before(before)) {
+		select {
+		case m.sooner <- struct{}{}:
+		default: // it has not looked since
+		}
+	}
 }
 
 // The methods below need mu.

@@ -353,6 +353,29 @@ func TestTwoSources(t *testing.T) {
 }
 
 // A node that has made itself a new key runs as well as any, and is unhealthy all the same.
+// A sign of life to one source that leaves the state as it is can bring the next change nearer.
+func TestEarlierDeadlineIsReportedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.New()
+		m.AddLog("logs", health.LogRules{Startup: time.Hour, NeedsMatch: true})
+		quick := m.AddLog("chain", health.LogRules{Last: time.Minute, NeedsMatch: true})
+		m.Started(1)
+		reported := make(chan health.Snapshot, 4)
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		work.Go(func() { m.Run(ctx, func(s health.Snapshot) { reported <- s }) })
+		<-reported // started
+		synctest.Wait()
+		start := time.Now()
+		quick.Match(1, nil) // from now on it may be too late in a minute, not only in an hour
+		if s := <-reported; s.State != health.Unhealthy || time.Since(start) != time.Minute {
+			t.Errorf("%s after %v, want unhealthy after a minute", s.State, time.Since(start))
+		}
+		stop()
+		work.Wait()
+	})
+}
+
 func TestExpectedAnnouncements(t *testing.T) {
 	m := health.New()
 	l := m.AddLog("logs", health.LogRules{NeedsMatch: true, Expect: []string{"16Uiu2me", "enode://me"}})
