@@ -3,6 +3,7 @@
 // Command node stands in for a blockchain node in measurements. It does one thing as cheaply as can be:
 //
 //	node stamp                       print CLOCK_MONOTONIC in nanoseconds, and exit
+//	node start COMMAND...            start a command, and exit when it has ended
 //	node log [-bytes N] [-usage F]   write N bytes of log as fast as they are taken (0: for ever), and at the end
 //	                                 its own CPU time in nanoseconds to the file F
 //	node log -every D                write one line each D, for ever
@@ -28,17 +29,21 @@ func main() {
 	}
 }
 
+const usage = "stamp, start or log?"
+
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("stamp or log?")
+		return errors.New(usage)
 	}
 	switch args[0] {
 	case "stamp":
 		return stamp()
+	case "start":
+		return start(args[1:])
 	case "log":
 		return log(args[1:])
 	default:
-		return fmt.Errorf("%q: stamp or log?", args[0])
+		return fmt.Errorf("%q: %s", args[0], usage)
 	}
 }
 
@@ -48,6 +53,15 @@ func stamp() error {
 		return err
 	}
 	_, err := fmt.Println(now.Nano())
+	return err
+}
+
+func start(argv []string) error {
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	if err != nil {
+		return err
+	}
+	_, err = syscall.Wait4(pid, nil, 0, nil)
 	return err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +32,7 @@ func (a *app) source(offline offlineFlag) plan.Source {
 	reader := &facts.Reader{
 		Hint: "--offline shows placeholders for what the cluster would answer",
 		Cluster: sync.OnceValues(func() (facts.Cluster, error) {
-			where, inPod := kube.InPod(a.getenv, a.accountDir)
+			where, inPod := kube.InPod(a.environ, a.accountDir)
 			if !inPod {
 				return kube.NewKubectl(a.environ), nil
 			}
@@ -43,14 +42,4 @@ func (a *app) source(offline offlineFlag) plan.Source {
 	return plan.Reading(func(f *facts.Facts, m facts.Missing, service *kube.ServiceSpec) {
 		reader.Answer(context.Background(), f, m, service)
 	})
-}
-
-// getenv is os.Getenv for the environment that the commands see.
-func (a *app) getenv(name string) string {
-	for _, entry := range a.environ {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

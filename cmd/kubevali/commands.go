@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,9 +125,13 @@ func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error
 // listenAddress is where the kubevali of this pod most likely listens. With --watch-config it goes on by what it read
 // before when the file becomes wrong, so that only monitor.listen counts here, and flaws say that it may be elsewhere.
 func (a *app) listenAddress() (address string, flaws, err error) {
-	cfg, flaws, err := config.LoadFlawed(a.configPath)
-	if err != nil {
-		return "", nil, err
+	cfg, flaws := config.LoadFlawed(a.configPath)
+	if cfg == nil {
+		return "", nil, flaws
+	}
+	var found config.Errors
+	if errors.As(flaws, &found) && slices.ContainsFunc(found, func(e *config.Error) bool { return strings.HasPrefix(e.At.Path, "monitor") }) {
+		return "", nil, flaws // whoever listens at the default address may be another pod's
 	}
 	p, err := a.podOf(cfg, podFlags{})
 	if err != nil {

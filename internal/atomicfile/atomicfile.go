@@ -11,6 +11,7 @@ package atomicfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,14 +35,17 @@ func Write(path string, content []byte, mode fs.FileMode) (changed bool, err err
 	return Copy(path, bytes.NewReader(content), mode)
 }
 
-// Copy is Write for content that need not fit into memory. It reads src from its start to its end, up to two times.
+// Copy is Write for content that need not fit into memory. It reads src, which stands at its start, up to two times.
 func Copy(path string, src io.ReadSeeker, mode fs.FileMode) (changed bool, err error) {
 	target, exists, err := locate(path)
 	if exists && sameContent(target, src) {
 		return Chmod(target, mode)
 	}
 	if err == nil {
-		err = replace(target, src, mode)
+		_, err = src.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		err = put(target, src, mode, os.Rename)
 	}
 	return err == nil, explain("write", path, err)
 }
@@ -51,7 +55,11 @@ func Copy(path string, src io.ReadSeeker, mode fs.FileMode) (changed bool, err e
 func Create(path string, content []byte, mode fs.FileMode) (created bool, err error) {
 	target, exists, err := locate(path)
 	if err == nil && !exists {
-		created, err = add(target, content, mode)
+		err = put(target, bytes.NewReader(content), mode, link)
+		created = err == nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
 	}
 	return created, explain("write", path, err)
 }
@@ -83,15 +91,12 @@ func Chown(path string, uid, gid int) error {
 
 // sameContent reports whether the file holds exactly what src holds. A file that cannot be read counts as different:
 // writing it then succeeds or gives the better error.
-func sameContent(path string, src io.ReadSeeker) bool {
+func sameContent(path string, src io.Reader) bool {
 	file, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer file.Close()
-	if _, err := src.Seek(0, io.SeekStart); err != nil {
-		return false
-	}
 	if _, err := io.Copy(comparer{file}, src); err != nil {
 		return false
 	}
@@ -111,55 +116,27 @@ func (c comparer) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-func replace(target string, src io.ReadSeeker, mode fs.FileMode) error {
-	if _, err := src.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	temp, err := stage(target, src, mode)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, target); err != nil {
-		os.Remove(temp)
-		return err
-	}
-	return syncFolder(target)
-}
-
-func add(target string, content []byte, mode fs.FileMode) (created bool, err error) {
-	temp, err := stage(target, bytes.NewReader(content), mode)
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(temp)
-	// Other than rename(2), link(2) never replaces what is there.
-	err = os.Link(temp, target)
-	if lacksLinks(err) {
-		err = createInPlace(target, content, mode)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, syncFolder(target)
-}
-
-// stage writes src to a new file in target's folder and returns its path. The file is safely on disk.
-func stage(target string, src io.Reader, mode fs.FileMode) (temp string, err error) {
+// put writes src to a new file in target's folder and, once that is safely on disk, has move give it target's name.
+func put(target string, src io.Reader, mode fs.FileMode, move func(from, to string) error) error {
 	folder := filepath.Dir(target)
 	if err := os.MkdirAll(folder, folderMode); err != nil {
-		return "", err
+		return err
 	}
-	file, err := os.CreateTemp(folder, tempName)
+	temp, err := os.CreateTemp(folder, tempName)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return file.Name(), fill(file, src, mode)
+	defer os.Remove(temp.Name()) // of no effect where it has moved
+	if err := fill(temp, src, mode); err != nil {
+		return err
+	}
+	if err := move(temp.Name(), target); err != nil {
+		return err
+	}
+	return syncFolder(folder)
 }
 
-// fill gives a new file its mode and content, in this order, and closes it. A file that it cannot fill it removes.
+// fill gives a new file its mode and content, in this order, and closes it.
 func fill(file *os.File, src io.Reader, mode fs.FileMode) error {
 	err := file.Chmod(mode.Perm())
 	if err == nil {
@@ -168,32 +145,35 @@ func fill(file *os.File, src io.Reader, mode fs.FileMode) error {
 	if err == nil {
 		err = file.Sync()
 	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		os.Remove(file.Name())
+	return cmp.Or(err, file.Close())
+}
+
+// link is a rename that never replaces what is there, as link(2) does not.
+func link(from, to string) error {
+	err := os.Link(from, to)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
+		return take(from, to)
 	}
 	return err
 }
 
-// createInPlace is Create for file systems without hard links, where a crash can leave a part of the file.
-func createInPlace(target string, content []byte, mode fs.FileMode) error {
-	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// take is link for file systems without hard links, where a crash can leave an empty file.
+func take(from, to string) error {
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	return fill(file, bytes.NewReader(content), mode)
+	file.Close()
+	if err := os.Rename(from, to); err != nil {
+		os.Remove(to)
+		return err
+	}
+	return nil
 }
 
-// lacksLinks reports whether link(2) failed because the file system has no hard links.
-func lacksLinks(err error) bool {
-	return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS)
-}
-
-// syncFolder makes a new name in path's folder survive a crash.
+// syncFolder makes a new name in a folder survive a crash.
 func syncFolder(path string) error {
-	folder, err := os.Open(filepath.Dir(path))
+	folder, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil // a folder may be writable and not readable; the name is there, and safe once the system writes it back
 	}
@@ -213,24 +193,17 @@ func explain(what, path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	reason := plain(err)
-	return hint.With(fmt.Errorf("cannot %s %s: %w", what, path, reason), advice(path, reason))
-}
-
-func advice(path string, reason error) string {
-	folder := filepath.Dir(path)
-	switch {
+	reason, advice := plain(err), ""
+	switch folder := filepath.Dir(path); {
 	case errors.Is(reason, syscall.EBUSY):
-		return "it is mounted by itself (subPath or a single file), so it cannot be replaced; mount its folder instead"
+		advice = "it is mounted by itself (subPath or a single file), so it cannot be replaced; mount its folder instead"
 	case errors.Is(reason, syscall.EROFS):
-		return "mount a writable volume, such as an emptyDir, at " + folder
+		advice = "mount a writable volume, such as an emptyDir, at " + folder
 	case errors.Is(reason, fs.ErrPermission):
-		return fmt.Sprintf("user %d may not write here: mount a volume it may write to at %s, or set the pod's "+
+		advice = fmt.Sprintf("user %d may not write here: mount a volume it may write to at %s, or set the pod's "+
 			"securityContext.fsGroup", os.Geteuid(), folder)
-	case errors.Is(reason, syscall.ENOTDIR):
-		return "what should be a folder on its path is a file"
 	case errors.Is(reason, syscall.ENOSPC), errors.Is(reason, syscall.EDQUOT):
-		return "the volume at " + folder + " is full"
+		advice = "the volume at " + folder + " is full"
 	}
-	return ""
+	return hint.With(fmt.Errorf("cannot %s %s: %w", what, path, reason), advice)
 }

@@ -136,15 +136,14 @@ func locate(path string) (target string, exists bool, err error) {
 	return target, err == nil, errTarget
 }
 
-// plain is an error without the operation and the paths.
+// plain is an error of the system without the operation and the paths.
 func plain(err error) error {
-	var pathError *fs.PathError
-	var linkError *os.LinkError
+	errno, ok := errors.AsType[syscall.Errno](err)
 	switch {
-	case errors.As(err, &pathError):
-		return pathError.Err
-	case errors.As(err, &linkError):
-		return linkError.Err
+	case !ok:
+		return err
+	case errno == syscall.ENOTDIR:
+		return hint.With(errno, "what should be a folder on its path is a file")
 	}
-	return err
+	return errno
 }

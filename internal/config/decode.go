@@ -14,11 +14,11 @@ import (
 // decoder fills a Config from a YAML document and collects everything that is wrong with it.
 type decoder struct {
 	*findings
-	schema
-	data    []byte
-	lines   []string     // of data, once they are asked for
-	values  int          // how many were decoded; an alias counts each time
-	merging []*yaml.Node // the mappings whose << is being resolved, from the outside in
+	data      []byte
+	lines     []string // of data, once they are asked for
+	templates []*Template
+	values    int          // how many were decoded; an alias counts each time
+	merging   []*yaml.Node // the mappings whose << is being resolved, from the outside in
 }
 
 // maxValues bounds what aliases can multiply. A node's command line has some hundred values.
@@ -36,8 +36,11 @@ func (d *decoder) spend(n *yaml.Node, path string, values int) bool {
 
 // section decodes a mapping whose keys are those of dst's struct type; nil is a mapping without keys.
 func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
-	keys := d.of(dst.Type())
+	keys := keysOf(dst.Type())
 	given := make([]bool, len(keys))
+	for i, k := range keys {
+		k.setDefault(dst.Field(i))
+	}
 	for _, p := range d.pairs(n, path, "") {
 		at := d.locate(p, path)
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == p.name })
@@ -49,14 +52,15 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 		}
 	}
 	for i, k := range keys {
-		if given[i] {
-			continue
+		at, field := join(path, k.name), dst.Field(i)
+		if k.required && !given[i] {
+			d.failAt(at, "a required key is missing, expected "+expected(field), "")
+		} else if k.required && field.IsZero() {
+			d.failAt(at, "expected "+expected(field)+", found nothing", "")
 		}
-		at := join(path, k.name)
-		if k.required && !k.section {
-			d.failAt(at, "a required key is missing, expected "+expected(dst.Field(i)), "")
+		if !given[i] {
+			d.absent(at, field)
 		}
-		d.absent(at, dst.Field(i))
 	}
 }
 
@@ -64,6 +68,7 @@ func (d *decoder) section(n *yaml.Node, path string, dst reflect.Value) {
 func (d *decoder) absent(path string, dst reflect.Value) {
 	if t, ok := dst.Addr().Interface().(*Template); ok {
 		t.At = Position{File: d.file, Path: path}
+		d.templates = append(d.templates, t)
 	} else if isSection(dst.Type()) {
 		d.section(nil, path, dst)
 	}
@@ -77,7 +82,7 @@ func (d *decoder) unknown(p pair, path string, t reflect.Type) {
 	case t == reflect.TypeFor[Logging]():
 		d.warn(d.position(p.key, at), "ignored: kubevali's own log goes to stderr and has only a level and an encoding")
 	default:
-		advice, meant := d.unknownKey(p.name, t)
+		advice, meant := unknownKey(p.name, t)
 		if meant != "" {
 			d.unsound[join(path, meant)] = true
 		}
@@ -87,15 +92,10 @@ func (d *decoder) unknown(p pair, path string, t reflect.Type) {
 
 // value decodes n, which is neither null nor an alias, into dst. What is wrong leaves dst as it is.
 func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
-	switch to := dst.Addr().Interface().(type) {
-	case *Template:
-		d.template(n, path, to)
-		return
-	case *Args:
-		d.args(n, path, to)
-		return
-	}
+	args, ok := dst.Addr().Interface().(*Args)
 	switch {
+	case ok:
+		d.args(n, path, args)
 	case isSection(dst.Type()):
 		d.section(n, path, dst)
 	case dst.Kind() == reflect.Map:
@@ -103,9 +103,7 @@ func (d *decoder) value(n *yaml.Node, path string, dst reflect.Value) {
 	case dst.Kind() == reflect.Slice:
 		d.list(n, path, dst)
 	default:
-		if text, ok := d.text(n, path, dst); ok {
-			d.set(n, path, dst, text)
-		}
+		d.text(n, path, dst)
 	}
 }
 
@@ -148,7 +146,6 @@ func (d *decoder) named(n *yaml.Node, path string, dst reflect.Value) {
 
 // item decodes n, which is no alias, into an item of a list or mapping.
 func (d *decoder) item(n *yaml.Node, path string, dst reflect.Value) {
-	d.setDefaults(dst)
 	if isNull(n) {
 		d.absent(path, dst)
 	} else {
@@ -160,62 +157,52 @@ func (d *decoder) args(n *yaml.Node, path string, args *Args) {
 	for _, p := range d.pairs(n, path, "arguments that are no flags go into nodeTemplate.command") {
 		at, value := d.locate(p, path), deref(p.value)
 		arg := Arg{Flag: p.name, At: d.at(at)}
-		values := reflect.ValueOf(&arg.Values).Elem()
 		switch {
 		case isNull(value):
-			arg.Kind = ArgOmitted
 		case value.Tag == "!!bool":
-			arg.Kind = ArgBool
-			d.set(value, at, reflect.ValueOf(&arg.Bool).Elem(), value.Value)
+			arg.IsBool = true
+			d.text(value, at, reflect.ValueOf(&arg.Bool).Elem())
 		case value.Kind == yaml.SequenceNode:
-			arg.Kind = ArgList
-			d.list(value, at, values)
+			d.list(value, at, reflect.ValueOf(&arg.Values).Elem())
 		default:
-			arg.Kind, arg.Values = ArgValue, make([]Template, 1)
-			d.template(value, at, &arg.Values[0])
+			arg.Values = make([]Template, 1)
+			d.text(value, at, reflect.ValueOf(&arg.Values[0]).Elem())
 		}
 		*args = append(*args, arg)
 	}
 	slices.SortFunc(*args, func(a, b Arg) int { return strings.Compare(a.Flag, b.Flag) })
 }
 
-func (d *decoder) set(n *yaml.Node, path string, dst reflect.Value, text string) {
-	err := setText(dst, text)
-	if err == nil {
+// text decodes a string, number or boolean, as the file spells it.
+func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) {
+	if !isText(n) {
+		advice := ""
+		if isBareTemplate(n) {
+			advice = "put the template in quotes: '{{ … }}'"
+		}
+		d.fail(n, path, "expected "+expected(dst)+", found "+found(n), advice)
 		return
 	}
-	advice := hint.Of(err)
-	if strings.Contains(text, "{{") {
-		advice = "this key takes no template"
+	if t, ok := dst.Addr().Interface().(*Template); ok {
+		d.template(n, path, t)
+	} else if err := setText(dst, n.Value); err != nil {
+		advice := hint.Of(err)
+		if strings.Contains(n.Value, "{{") {
+			advice = "this key takes no template"
+		}
+		d.fail(n, path, err.Error(), advice)
 	}
-	d.fail(n, path, err.Error(), advice)
-}
-
-// text returns the text of a string, number or boolean, as the file spells it.
-func (d *decoder) text(n *yaml.Node, path string, dst reflect.Value) (text string, ok bool) {
-	if isText(n) {
-		return n.Value, true
-	}
-	advice := ""
-	if isBareTemplate(n) {
-		advice = "put the template in quotes: '{{ … }}'"
-	}
-	d.fail(n, path, "expected "+expected(dst)+", found "+found(n), advice)
-	return "", false
 }
 
 func (d *decoder) template(n *yaml.Node, path string, to *Template) {
-	text, ok := d.text(n, path, reflect.ValueOf(to).Elem())
-	if !ok {
-		return
-	}
-	*to = Template{Text: text, At: d.position(n, path)}
+	*to = Template{Text: n.Value, At: d.position(n, path)}
 	switch {
 	case n.Style&yaml.LiteralStyle != 0:
 		to.FirstLine, to.indent = d.block(n)
-	case n.Style&yaml.FoldedStyle == 0 && !strings.Contains(text, "\n"):
+	case n.Style&yaml.FoldedStyle == 0 && !strings.Contains(n.Value, "\n"):
 		to.FirstLine = n.Line
 	}
+	d.templates = append(d.templates, to)
 }
 
 // block returns where the text of a literal block begins in the file, and how far it is indented there; zeros when its

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,6 +76,18 @@ func TestFindingsKeepSecrets(t *testing.T) {
 		if got := strings.Join(findings(t, text), "\n"); got == "" || strings.Contains(got, secret[5:]) {
 			t.Errorf("%q: %s", text, got)
 		}
+	}
+}
+
+func TestErrorsAreBounded(t *testing.T) {
+	text := command
+	for i := range 300 {
+		text += fmt.Sprintf("x%d: 1\n", i)
+	}
+	got := findings(t, text)
+	if len(got) != 101 || got[0] != "k.yaml: there are more than 100 errors, the first of which are:" ||
+		!strings.HasPrefix(got[1], "k.yaml:2:1: x0: ") {
+		t.Errorf("%d errors, the first %q", len(got), got[:2])
 	}
 }
 

@@ -32,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg, _, err := config.Parse("k.yaml", data)
 		if err == nil {
-			for tmpl := range cfg.Templates() {
+			for _, tmpl := range cfg.Templates() {
 				checkTemplate(t, data, tmpl)
 			}
 			return

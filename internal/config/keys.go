@@ -3,7 +3,6 @@ package config
 import (
 	"encoding"
 	"fmt"
-	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -26,54 +25,39 @@ func isSection(t reflect.Type) bool {
 
 // key is a key of a section, by the index of its field.
 type key struct {
-	name, initial     string
-	required, section bool
+	name, initial string
+	required      bool // and no section, where it is for the keys in it to say
 }
 
-// schema holds the keys of the sections that it was asked for.
-type schema map[reflect.Type][]key
-
-func (s schema) of(section reflect.Type) []key {
-	if keys, ok := s[section]; ok {
-		return keys
-	}
+// keysOf lists the keys of a section.
+func keysOf(section reflect.Type) []key {
 	keys := make([]key, 0, section.NumField())
 	for i := range section.NumField() {
 		// Fields that are no keys come last.
 		if field := section.Field(i); field.IsExported() {
-			keys = append(keys, key{
-				field.Tag.Get("yaml"), field.Tag.Get("default"), field.Tag.Get("required") != "", isSection(field.Type),
-			})
+			required := field.Tag.Get("required") != "" && !isSection(field.Type)
+			keys = append(keys, key{field.Tag.Get("yaml"), field.Tag.Get("default"), required})
 		}
 	}
-	s[section] = keys
 	return keys
 }
 
-// setDefaults sets what dst has where nothing is written. It panics on a default that the schema has wrong.
-func (s schema) setDefaults(dst reflect.Value) {
-	if !isSection(dst.Type()) {
-		return
-	}
-	for i, k := range s.of(dst.Type()) {
-		switch field := dst.Field(i); {
-		case k.section:
-			s.setDefaults(field)
-		case field.Kind() == reflect.Slice:
-			items := strings.FieldsFunc(k.initial, func(r rune) bool { return r == ',' })
-			field.Set(reflect.MakeSlice(field.Type(), len(items), len(items)))
-			for j, item := range items {
-				mustSet(field.Index(j), item)
-			}
-		case k.initial != "":
-			mustSet(field, k.initial)
+// setDefault sets what dst has where nothing is written. It panics on a default that the schema has wrong.
+func (k key) setDefault(dst reflect.Value) {
+	mustSet := func(dst reflect.Value, text string) {
+		if err := setText(dst, text); err != nil {
+			panic(fmt.Sprintf("the default of %s: %v", k.name, err))
 		}
 	}
-}
-
-func mustSet(dst reflect.Value, text string) {
-	if err := setText(dst, text); err != nil {
-		panic(fmt.Sprintf("the default %q of a %v: %v", text, dst.Type(), err))
+	switch {
+	case dst.Kind() == reflect.Slice:
+		items := strings.FieldsFunc(k.initial, func(r rune) bool { return r == ',' })
+		dst.Set(reflect.MakeSlice(dst.Type(), len(items), len(items)))
+		for i, item := range items {
+			mustSet(dst.Index(i), item)
+		}
+	case k.initial != "":
+		mustSet(dst, k.initial)
 	}
 }
 
@@ -137,92 +121,49 @@ func expected(dst reflect.Value) string {
 	return "a text"
 }
 
-// Templates yields every template of the configuration that has a text, in the order of the schema. What it yields is
-// to be read only: those in mappings are copies.
-func (c *Config) Templates() iter.Seq[*Template] {
-	return func(yield func(*Template) bool) { eachTemplate(reflect.ValueOf(c).Elem(), yield) }
-}
-
-// eachTemplate calls yield for the templates at and below v until it returns false, and then returns false, too.
-func eachTemplate(v reflect.Value, yield func(*Template) bool) bool {
-	if !v.CanInterface() {
-		return true
-	}
-	switch at := v.Addr().Interface().(type) {
-	case *Template:
-		return at.Text == "" || yield(at)
-	case *Arg:
-		v = reflect.ValueOf(&at.Values).Elem()
-	}
-	switch {
-	case v.Kind() == reflect.Slice:
-		for i := range v.Len() {
-			if !eachTemplate(v.Index(i), yield) {
-				return false
-			}
-		}
-	case v.Kind() == reflect.Map:
-		names := v.MapKeys()
-		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-		for _, name := range names {
-			item := reflect.New(v.Type().Elem()).Elem()
-			item.Set(v.MapIndex(name))
-			if !eachTemplate(item, yield) {
-				return false
-			}
-		}
-	case isSection(v.Type()):
-		for i := range v.NumField() {
-			if !eachTemplate(v.Field(i), yield) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // unknownKey explains a key that the section of type t does not have. meant is the key of this section that was
 // probably meant, if any.
-func (s schema) unknownKey(name string, t reflect.Type) (advice, meant string) {
+func unknownKey(name string, t reflect.Type) (advice, meant string) {
 	var here []string
-	for _, k := range s.of(t) {
-		if here = append(here, k.name); hint.Alike(k.name, name) {
-			return hint.DidYouMean(name, []string{k.name}), k.name
-		}
+	for _, k := range keysOf(t) {
+		here = append(here, k.name)
 	}
-	elsewhere := s.paths(name, reflect.TypeFor[Config](), "")
-	switch meant = hint.Closest(name, here); {
-	case len(elsewhere) > 0 && strings.Contains(name, "."):
-		return "keys are nested: put " + name[strings.LastIndexByte(name, '.')+1:] + " below " + parent(name), ""
-	case len(elsewhere) > 0:
-		return "did you mean " + hint.OneOf(elsewhere) + "?", ""
-	case meant != "":
+	meant = hint.Closest(name, here)
+	elsewhere := paths(name, reflect.TypeFor[Config](), "")
+	switch {
+	case meant != "" && (len(elsewhere) == 0 || hint.Alike(meant, name)):
 		return hint.DidYouMean(name, here), meant
+	case len(elsewhere) == 0:
+		return "known here: " + strings.Join(here, ", "), ""
+	case strings.Contains(name, "."):
+		return "keys are nested: put " + name[strings.LastIndexByte(name, '.')+1:] + " below " + parent(name), ""
+	default:
+		return "did you mean " + hint.OneOf(elsewhere) + "?", ""
 	}
-	return "known here: " + strings.Join(here, ", "), ""
 }
 
 // paths returns the paths of the keys at and below the section of type t, at path, that are called name, or whose path is
 // name.
-func (s schema) paths(name string, t reflect.Type, path string) []string {
-	var paths []string
-	for i, k := range s.of(t) {
-		at := join(path, k.name)
+func paths(name string, t reflect.Type, path string) []string {
+	var found []string
+	for i, k := range keysOf(t) {
+		at, inner := join(path, k.name), t.Field(i).Type
 		switch {
 		case !hint.Alike(k.name, name) && !hint.Alike(at, name):
 		case path == "":
-			paths = append(paths, at+" at the top level")
+			found = append(found, at+" at the top level")
 		default:
-			paths = append(paths, at)
+			found = append(found, at)
 		}
-		switch inner := t.Field(i).Type; {
-		case k.section:
-			paths = append(paths, s.paths(name, inner, at)...)
-		case inner.Kind() == reflect.Slice && isSection(inner.Elem()):
-			paths = append(paths, s.paths(name, inner.Elem(), at+"[]")...)
-		case inner.Kind() == reflect.Map && isSection(inner.Elem()):
-			paths = append(paths, s.paths(name, inner.Elem(), at+".NAME")...)
+		switch inner.Kind() {
+		case reflect.Slice:
+			inner, at = inner.Elem(), at+"[]"
+		case reflect.Map:
+			inner, at = inner.Elem(), at+".NAME"
+		}
+		if isSection(inner) {
+			found = append(found, paths(name, inner, at)...)
 		}
 	}
-	return paths
+	return found
 }

@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"slices"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
 	"github.com/kubevali/kubevali/internal/hint"
@@ -28,62 +27,54 @@ import (
 const MaxSize = 1 << 20
 
 // Load reads the file at path, see Parse.
-func Load(path string) (*Config, []Warning, error) {
+func Load(path string) (*Config, []*Error, error) {
 	data, err := read(path)
 	if err != nil {
-		return nil, nil, Errors{err}
+		return nil, nil, err
 	}
 	return Parse(path, data)
 }
 
 // Parse decodes, defaults and checks data, the contents of the file that errors name. The error, if any, is of type
-// Errors; the warnings are only returned with a Config. Both are in file order.
-func Parse(file string, data []byte) (*Config, []Warning, error) {
-	config, f, err := decode(file, data)
-	if err != nil {
-		return nil, nil, Errors{err}
-	}
+// Errors; the warnings, about what has no effect, are only returned with a Config. Both are in file order.
+func Parse(file string, data []byte) (config *Config, warnings []*Error, err error) {
+	config, f := decode(file, data)
 	if err := f.errs.Err(); err != nil {
 		return nil, nil, err
 	}
-	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return a.At.compare(b.At) })
-	return config, f.warnings, nil
+	return config, f.warnings.inOrder(), nil
 }
 
 // LoadFlawed is Load for a reader who needs one part of the configuration whatever is wrong with the others: that is left
-// out, as if it were not written, and told as flaws. The error is about the file as a whole.
-func LoadFlawed(path string) (config *Config, flaws, err error) {
-	data, problem := read(path)
-	if problem != nil {
-		return nil, nil, Errors{problem}
+// out, as if it were not written, and told as flaws. Where there is no Config, they are about the file as a whole.
+func LoadFlawed(path string) (config *Config, flaws error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
 	}
-	config, f, problem := decode(path, data)
-	if problem != nil {
-		return nil, nil, Errors{problem}
-	}
-	return config, f.errs.Err(), nil
+	config, f := decode(path, data)
+	return config, f.errs.Err()
 }
 
-// decode decodes, defaults and checks what it can, and returns what it found. The error is that there is no YAML.
-func decode(file string, data []byte) (*Config, *findings, *Error) {
-	root, err := parseYAML(file, data)
-	if err != nil {
-		return nil, nil, err
+// decode decodes, defaults and checks what it can, and returns what it found. There is no Config where there is no YAML.
+func decode(file string, data []byte) (*Config, *findings) {
+	lines := bytes.Count(data, []byte("\n"))
+	f := &findings{places: places{file, make(map[string]place, min(lines, maxErrors))}, unsound: make(map[string]bool)}
+	root := f.parseYAML(data)
+	if root == nil {
+		return nil, f
 	}
-	f := &findings{places: places{file, make(map[string]place, min(bytes.Count(data, []byte("\n")), maxErrors))}, unsound: make(map[string]bool)}
 	f.note("", root)
-	d := decoder{findings: f, schema: make(schema), data: data}
+	d := decoder{findings: f, data: data, templates: make([]*Template, 0, 64)}
 	var config Config
-	at := reflect.ValueOf(&config).Elem()
-	d.setDefaults(at)
-	d.section(root, "", at)
+	d.section(root, "", reflect.ValueOf(&config).Elem())
 	config.check(f)
 	config.Watchlog.foldKeyword()
-	config.places = f.places
-	return &config, f, nil
+	config.places, config.templates = f.places, d.templates
+	return &config, f
 }
 
-func read(path string) ([]byte, *Error) {
+func read(path string) ([]byte, error) {
 	data, err := atomicfile.ReadStream(path, MaxSize)
 	if err == nil {
 		return data, nil
@@ -97,5 +88,5 @@ func read(path string) ([]byte, *Error) {
 	case errors.Is(err, atomicfile.ErrTooLarge):
 		e.Message, e.Hint = "larger than 1 MiB, the most that a ConfigMap can hold", "is it the right file?"
 	}
-	return nil, e
+	return nil, Errors{e}
 }

@@ -84,7 +84,17 @@ func (n *NodeTemplate) check(f *findings) {
 			f.failAt(at, quote(name)+" is also in nodeTemplate.env", "remove it from one of them")
 		}
 	}
-	f.filePaths(path+"files", n.Files)
+	earlier := make(map[string]int, len(n.Files))
+	for i, file := range n.Files {
+		at := index(path+"files", i) + ".path"
+		if first, ok := earlier[file.Path.Text]; file.Path.Text == "" {
+			f.failAt(at, "the path is empty", "")
+		} else if ok {
+			f.failAt(at, "the same path as "+index(path+"files", first), "")
+		} else {
+			earlier[file.Path.Text] = i
+		}
+	}
 }
 
 func (as Args) check(f *findings) {
@@ -100,22 +110,6 @@ func (as Args) check(f *findings) {
 			f.failAt(a.At.Path, "the same flag as "+quote(byName[name]), "give a list to repeat a flag")
 		}
 		byName[name] = a.Flag
-	}
-}
-
-func (f *findings) filePaths(path string, files []File) {
-	earlier := make(map[string]int, len(files))
-	for i, file := range files {
-		at := index(path, i) + ".path"
-		if file.Path.Text == "" {
-			f.failAt(at, "the path is empty", "")
-			continue
-		}
-		if first, ok := earlier[file.Path.Text]; ok {
-			f.failAt(at, "the same path as "+index(path, first), "")
-			continue
-		}
-		earlier[file.Path.Text] = i
 	}
 }
 

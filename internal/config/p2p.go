@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/keyderive"
 	"github.com/kubevali/kubevali/internal/keyfile"
 )
@@ -89,12 +88,6 @@ func (c *Config) checkKeys(f *findings) {
 
 func (k *P2PKey) check(f *findings, path string) {
 	k.RootSecret.check(f, path+".rootSecret")
-	if k.Type == "" {
-		f.failAt(path+".type", "expected "+hint.OneOf(k.Type.Words())+", found nothing", "")
-	}
-	if k.Format == "" {
-		f.failAt(path+".format", "expected "+hint.OneOf(k.Format.Words())+", found nothing", "")
-	}
 	if k.Path.Text == "" {
 		f.failAt(path+".path", "the path is empty", "")
 	}

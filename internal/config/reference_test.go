@@ -24,7 +24,7 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 	cfg := parse(t, readFile(t, reference))
 	shown, defaults := map[string]string{}, map[string]string{}
 	flatten(reflect.ValueOf(*cfg), "", shown)
-	flatten(reflect.ValueOf(config.Default()), "", defaults)
+	flatten(reflect.ValueOf(*parse(t, command)), "", defaults)
 	for _, key := range slices.Sorted(maps.Keys(defaults)) {
 		if shown[key] != defaults[key] && !slices.Contains(withoutDefault, key) {
 			t.Errorf("%s is shown as %s, its default is %s", key, shown[key], defaults[key])

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,22 +62,23 @@ func durationHint(text string) string {
 	if err == nil && unit == "" {
 		return fmt.Sprintf("add a unit: %[1]ss, %[1]sm or %[1]sh", digits)
 	}
-	for _, known := range []struct {
-		names  string
-		factor float64
-		unit   string
-	}{
-		{"ms msec msecs millis millisecond milliseconds", 1, "ms"},
-		{"s sec secs second seconds", 1, "s"},
-		{"m min mins minute minutes", 1, "m"},
-		{"h hr hrs hour hours", 1, "h"},
-		{"d day days", 24, "h"},
-		{"w week weeks", 7 * 24, "h"},
-	} {
-		proposal := strconv.FormatFloat(known.factor*number, 'f', -1, 64) + known.unit
-		if _, wrong := time.ParseDuration(proposal); err == nil && wrong == nil && slices.Contains(strings.Fields(known.names), unit) {
-			return "write " + proposal
-		}
+	switch unit {
+	case "msec", "msecs", "millis", "millisecond", "milliseconds":
+		unit = "ms"
+	case "sec", "secs", "second", "seconds":
+		unit = "s"
+	case "min", "mins", "minute", "minutes":
+		unit = "m"
+	case "hr", "hrs", "hour", "hours":
+		unit = "h"
+	case "d", "day", "days":
+		number, unit = 24*number, "h"
+	case "w", "week", "weeks":
+		number, unit = 7*24*number, "h"
+	}
+	proposal := strconv.FormatFloat(number, 'f', -1, 64) + unit
+	if _, wrong := time.ParseDuration(proposal); err == nil && wrong == nil {
+		return "write " + proposal
 	}
 	return "such as 90s, 10m or 1h30m"
 }
@@ -87,13 +87,9 @@ func durationHint(text string) string {
 // tool that rewrites YAML may have it, the decimal number 600.
 func (m *FileMode) UnmarshalText(text []byte) error {
 	s := string(text)
-	digits, prefixed := strings.CutPrefix(s, "0o")
-	if !prefixed {
-		digits, prefixed = strings.CutPrefix(s, "0")
-	}
-	v, err := strconv.ParseUint(digits, 8, 32)
+	v, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(s, "0"), "o"), 8, 32)
 	switch {
-	case !prefixed || err != nil:
+	case !strings.HasPrefix(s, "0") || err != nil:
 		return hint.New("expected octal permissions that begin with 0, found "+quote(s), modeHint(s))
 	case v == 0 || v > 0o777:
 		return hint.New("expected permissions from 0001 to 0777, found "+quote(s), modeHint(""))
@@ -150,11 +146,18 @@ func (s Signal) String() string {
 
 // UnmarshalText checks the syntax, which takes a small part of the time that compiling does.
 func (p *Pattern) UnmarshalText(text []byte) error {
-	if _, err := syntax.Parse(string(text), syntax.Perl); err != nil {
-		return patternError(err)
+	_, err := syntax.Parse(string(text), syntax.Perl)
+	if bad, ok := errors.AsType[*syntax.Error](err); ok {
+		advice := ""
+		for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
+			if strings.HasPrefix(bad.Expr, look) {
+				advice = "RE2 can look neither ahead nor behind"
+			}
+		}
+		return hint.New("not a regular expression: "+bad.Code.String()+" in "+quote(bad.Expr), advice)
 	}
 	*p = Pattern(text)
-	return nil
+	return err
 }
 
 // Regexp compiles the pattern; nil where it is not set. It panics where UnmarshalText would have failed.
@@ -163,20 +166,6 @@ func (p Pattern) Regexp() *regexp.Regexp {
 		return nil
 	}
 	return regexp.MustCompile(string(p))
-}
-
-func patternError(err error) error {
-	var bad *syntax.Error
-	if !errors.As(err, &bad) {
-		return fmt.Errorf("not a regular expression: %w", err)
-	}
-	err = errors.New("not a regular expression: " + bad.Code.String() + " in " + quote(bad.Expr))
-	for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
-		if strings.HasPrefix(bad.Expr, look) {
-			return hint.With(err, "RE2 can look neither ahead nor behind")
-		}
-	}
-	return err
 }
 
 // Owner is a user and a group by their numbers, such as "1000:1000". The zero value means "not set".

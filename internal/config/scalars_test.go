@@ -70,6 +70,7 @@ func TestScalarsExplainWhatTheyRefuse(t *testing.T) {
 		{new(config.Duration), "250 millis", `expected a duration, found "250 millis" (write 250ms)`},
 		{new(config.Duration), "250 ms", `expected a duration, found "250 ms" (write 250ms)`},
 		{new(config.Duration), "30 s", `expected a duration, found "30 s" (write 30s)`},
+		{new(config.Duration), "5 us", `expected a duration, found "5 us" (write 5us)`},
 		{new(config.Duration), "1.5d", `expected a duration, found "1.5d" (write 36h)`},
 		{new(config.Duration), "1 week", `expected a duration, found "1 week" (write 168h)`},
 		{new(config.Duration), "9999999h", `expected a duration, found "9999999h" (such as 90s, 10m or 1h30m)`},

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"fmt"
+	"math"
 	"net/url"
-	"reflect"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Config is a kubevali.yaml as its author wrote it: decoded strictly, defaulted and checked, with its templates not
@@ -56,7 +59,8 @@ type Config struct {
 	// Kubevali's own log, which goes to stderr. The flags --log-level and --log-format win over these.
 	Logging Logging `yaml:"logging"`
 
-	places places
+	places    places
+	templates []*Template
 }
 
 // Fleet describes all pods of the StatefulSet together.
@@ -65,6 +69,31 @@ type Fleet struct {
 	//
 	//	replicas: 3
 	Replicas Template `yaml:"replicas" default:"0"`
+}
+
+// Process describes how the node is stopped and restarted.
+type Process struct {
+	// The signal that makes the node stop. Empty: the one that kubevali got.
+	//
+	//	stopSignal: SIGINT
+	StopSignal Signal `yaml:"stopSignal" json:"stopSignal"`
+	// How long the node may take to stop before it is killed. Keep it below the pod's terminationGracePeriodSeconds, which
+	// is 30 where nothing else is said.
+	StopGracePeriod Duration `yaml:"stopGracePeriod" json:"stopGracePeriod" default:"25s"`
+	// Send signals to the node's whole process group, not to its first process alone.
+	SignalGroup bool `yaml:"signalGroup" json:"signalGroup"`
+	// When to start the node again after it ended by itself: never, on-failure or always. With never, kubevali ends with
+	// the node's exit code and the kubelet restarts the container.
+	Restart RestartPolicy `yaml:"restart" json:"restart" default:"never"`
+	// The wait before the first restart, which doubles with each further one up to restartBackoffMax.
+	RestartBackoff Duration `yaml:"restartBackoff" json:"restartBackoff" default:"1s"`
+	// The longest wait. A node that ran longer than this begins anew with restartBackoff.
+	RestartBackoffMax Duration `yaml:"restartBackoffMax" json:"restartBackoffMax" default:"1m"`
+	// How many restarts in a row until kubevali gives up and ends. 0: no limit.
+	RestartMaxTries int `yaml:"restartMaxTries" json:"restartMaxTries" default:"10"`
+	// What to do when the watchlog says unhealthy: none, restart (stop the node, start it anew) or exit (stop the node and
+	// end).
+	OnUnhealthy UnhealthyAction `yaml:"onUnhealthy" json:"onUnhealthy" default:"none"`
 }
 
 // Healthchecks describes the healthchecks.io server.
@@ -95,12 +124,9 @@ type Logging struct {
 	Encoding LogEncoding `yaml:"encoding" json:"encoding" default:"console"`
 }
 
-// Default returns the configuration that an empty file would mean, were an empty file allowed.
-func Default() Config {
-	var config Config
-	make(schema).setDefaults(reflect.ValueOf(&config).Elem())
-	return config
-}
+// Templates are all templates of the file, and the defaults of those that it does not have. They are to be read only:
+// those in mappings are copies.
+func (c *Config) Templates() []*Template { return c.templates }
 
 // At returns where the key with the given path stands in the file, such as watchlog.healthcheckIDs or
 // nodeTemplate.files[0].mode; for a key that the file does not have, where the nearest key around it stands.
@@ -110,7 +136,7 @@ func (c *Config) At(path string) Position { return c.places.at(path) }
 func (c *Config) check(f *findings) {
 	c.NodeTemplate.check(f)
 	c.checkKeys(f)
-	c.Fleet.check(f)
+	f.number("fleet.replicas", c.Fleet.Replicas, "from 0", 0, math.MaxInt)
 	c.NodeService.check(f)
 	c.Process.check(f)
 	c.Watchlog.check(f)
@@ -119,13 +145,21 @@ func (c *Config) check(f *findings) {
 	c.Monitor.check(f)
 }
 
-func (fl *Fleet) check(f *findings) {
-	text := strings.TrimSpace(fl.Replicas.Text)
-	if strings.Contains(text, "{{") || text == "" {
-		return
+func (p *Process) check(f *findings) {
+	const path = "process."
+	if s := syscall.Signal(p.StopSignal); s == syscall.SIGKILL || s == syscall.SIGSTOP {
+		f.failAt(path+"stopSignal", "a node cannot stop gracefully on "+p.StopSignal.String(),
+			"to kill it without a grace period, set stopGracePeriod: 0s")
 	}
-	if n, err := strconv.Atoi(text); err != nil || n < 0 {
-		f.failAt("fleet.replicas", "expected a number from 0, found "+quote(text), "")
+	f.within(path+"stopGracePeriod", p.StopGracePeriod, 0, day)
+	f.within(path+"restartBackoffMax", p.RestartBackoffMax, millisecond, day)
+	f.within(path+"restartBackoff", p.RestartBackoff, millisecond, day)
+	if p.RestartBackoff > p.RestartBackoffMax && f.sound(path+"restartBackoffMax") {
+		f.failAt(path+"restartBackoff", fmt.Sprintf("%v is more than restartBackoffMax, %v", p.RestartBackoff, p.RestartBackoffMax),
+			"raise that, too")
+	}
+	if p.RestartMaxTries < 0 {
+		f.failAt(path+"restartMaxTries", "expected 0 (no limit) or more, found "+strconv.Itoa(p.RestartMaxTries), "")
 	}
 }
 
@@ -144,5 +178,29 @@ func (h *Healthchecks) check(f *findings) {
 func (m *Monitor) check(f *findings) {
 	if address := m.Listen.Text; address != "" && !strings.Contains(address, "{{") && !strings.Contains(address, ":") {
 		f.failAt("monitor.listen", "expected :port or host:port, found "+quote(address), `such as ":49944"`)
+	}
+}
+
+const (
+	millisecond = Duration(time.Millisecond)
+	second      = Duration(time.Second)
+	minute      = Duration(time.Minute)
+	day         = Duration(24 * time.Hour)
+)
+
+func (f *findings) within(path string, d, least, most Duration) {
+	if d < least || d > most {
+		f.failAt(path, fmt.Sprintf("expected %v to %v, found %v", least, most, d), "")
+	}
+}
+
+// number reports a template that is a text and no such number. Of others that shows when they are rendered.
+func (f *findings) number(path string, t Template, expected string, least, most int) {
+	text := strings.TrimSpace(t.Text)
+	if text == "" || strings.Contains(text, "{{") {
+		return
+	}
+	if n, err := strconv.Atoi(text); err != nil || n < least || n > most {
+		f.failAt(path, "expected a number "+expected+", found "+quote(text), "")
 	}
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -109,9 +108,9 @@ func (p *ServicePort) check(f *findings, name string) {
 	if p.NodePort.Text == "" && p.Port.Text == "" {
 		f.failAt(path+".port", "required where nodePort leaves the choice to the cluster", "such as port: 30303")
 	}
-	f.portNumber(path+".nodePort", p.NodePort)
-	f.portNumber(path+".port", p.Port)
-	f.portNumber(path+".targetPort", p.TargetPort)
+	f.number(path+".nodePort", p.NodePort, "from 1 to 65535", 1, 65535)
+	f.number(path+".port", p.Port, "from 1 to 65535", 1, 65535)
+	f.number(path+".targetPort", p.TargetPort, "from 1 to 65535", 1, 65535)
 }
 
 // metadataNames reports names of labels or annotations that cannot be, or are kubevali's own, see
@@ -140,15 +139,4 @@ const (
 // isName says whether a name has from one to so many of these characters, with none of marks at its ends.
 func isName(name, marks, others string, longest int) bool {
 	return name != "" && len(name) <= longest && strings.Trim(name, marks+others) == "" && strings.Trim(name, marks) == name
-}
-
-// portNumber reports a port that is no number, where that can be told before rendering.
-func (f *findings) portNumber(path string, port Template) {
-	text := strings.TrimSpace(port.Text)
-	if text == "" || strings.Contains(text, "{{") {
-		return
-	}
-	if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 65535 {
-		f.failAt(path, "expected a number from 1 to 65535, found "+quote(text), "")
-	}
 }

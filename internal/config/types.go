@@ -1,23 +1,5 @@
 package config
 
-import "fmt"
-
-// Position is a place in a configuration file.
-type Position struct {
-	File   string // as given on the command line
-	Line   int    // from 1; 0 for what the file does not hold, such as a default
-	Column int    // from 1, in runes
-	Path   string // the key's path, such as nodeTemplate.args.port or watchlog.files[0]
-}
-
-// String is file:line:column, the form that editors jump to, without the path.
-func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-}
-
 // Template is a text with template actions, and where it stands in its file. The zero Template is the empty text.
 type Template struct {
 	Text string
@@ -42,23 +24,12 @@ func (t Template) Position(line int) Position {
 	return at
 }
 
-// ArgKind says what an argument's value was in the file.
-type ArgKind int
-
-const (
-	ArgOmitted ArgKind = iota // null: the flag is left out
-	ArgBool                   // true or false
-	ArgValue                  // one string or number
-	ArgList                   // the flag repeated once per item
-)
-
 // Arg is one flag of nodeTemplate.args.
 type Arg struct {
-	Flag   string // as written, with its case, dots and leading dashes, if any
-	At     Position
-	Kind   ArgKind
-	Bool   bool       // for ArgBool
-	Values []Template // one for ArgValue, any number for ArgList; numbers keep their spelling
+	Flag         string // as written, with its case, dots and leading dashes, if any
+	At           Position
+	IsBool, Bool bool       // whether the value is true or false, and which
+	Values       []Template // of all others: one, or those of a list; numbers keep their spelling. None for null
 }
 
 // Dashed is the flag as the node gets it: one dash before a name of one letter, two before a longer one, none before a

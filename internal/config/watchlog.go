@@ -83,14 +83,9 @@ func (w *Watchlog) check(f *findings) {
 	if w.HealthcheckID.Text != "" && len(w.HealthcheckIDs) > 0 {
 		f.failAt(path+"healthcheckID", "healthcheckIDs is also set", "remove one of them")
 	}
-	if w.Enabled {
-		w.checkEnabled(f)
+	if !w.Enabled {
+		return // what follows does not matter
 	}
-}
-
-// checkEnabled reports what does not matter as long as nothing is watched.
-func (w *Watchlog) checkEnabled(f *findings) {
-	const path = "watchlog."
 	f.within(path+"lastThreshold", w.LastThreshold, second, 365*day)
 	if !w.hasSign() && len(w.FailKeywords) == 0 && f.sound(path+"keyword", path+"keywords", path+"failKeywords", path+"pattern") {
 		f.failAt(path+"enabled", "there is nothing to look for", "set keyword, keywords, pattern or failKeywords")
@@ -121,11 +116,9 @@ func (c *Config) checkUnwatched(f *findings) {
 func (w *Watchlog) checkExpectation(f *findings, path, text string) {
 	f.phrase(path, strings.TrimSpace(text))
 	switch {
-	case !w.Enabled:
-		if f.sound("watchlog.enabled") {
-			f.failAt(path, "nothing watches the log", "set watchlog.enabled: true")
-		}
-	case !w.hasSign() && f.sound("watchlog.keyword", "watchlog.keywords", "watchlog.pattern"):
+	case !w.Enabled && f.sound("watchlog.enabled"):
+		f.failAt(path, "nothing watches the log", "set watchlog.enabled: true")
+	case w.Enabled && !w.hasSign() && f.sound("watchlog.keyword", "watchlog.keywords", "watchlog.pattern"):
 		f.failAt(path, "must be seen before the first sign of life, but nothing is one", "set watchlog.keyword, keywords or pattern")
 	}
 }

@@ -30,7 +30,6 @@ const (
 
 	UnhealthyNone    UnhealthyAction = "none"
 	UnhealthyRestart UnhealthyAction = "restart"
-	UnhealthyExit    UnhealthyAction = "exit"
 
 	LevelDebug LogLevel = "debug"
 	LevelInfo  LogLevel = "info"
@@ -43,15 +42,9 @@ const (
 	ServiceNodePort     ServiceType = "NodePort"
 	ServiceLoadBalancer ServiceType = "LoadBalancer"
 
-	OwnerStatefulSet ServiceOwner = "StatefulSet"
-	OwnerPod         ServiceOwner = "Pod"
-	OwnerNone        ServiceOwner = "None"
-
-	TrafficLocal   TrafficPolicy = "Local"
-	TrafficCluster TrafficPolicy = "Cluster"
+	TrafficLocal TrafficPolicy = "Local"
 
 	TCP Protocol = "TCP"
-	UDP Protocol = "UDP"
 )
 
 // The methods called Words list what may be written.

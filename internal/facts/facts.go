@@ -72,11 +72,6 @@ func (m Missing) Nodes() bool { return m.Node || m.Addresses || m.ExternalIPs }
 // Service reports whether something about the pod's Service is missing.
 func (m Missing) Service() bool { return m.NodePorts || m.Balancer }
 
-const (
-	namespaceFile    = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-	defaultNamespace = "default"
-)
-
 // FromEnviron gathers what this process's environment tells of the pod that it runs in: the pod's name by POD_NAME or else
 // HOSTNAME, its namespace by POD_NAMESPACE or else the service account or else "default", its Kubernetes node by NODE_NAME.
 // environ is a list of name=value, as os.Environ returns it; of several values of one name the first counts, as in
@@ -101,22 +96,22 @@ func FromEnviron(environ []string) (Facts, error) {
 		}
 	}
 	if f.Namespace = f.Env["POD_NAMESPACE"]; f.Namespace == "" {
-		namespace, err := readNamespace(namespaceFile)
+		namespace, err := readNamespace()
 		if err != nil {
 			return Facts{}, err
 		}
 		f.Namespace = namespace
 	}
 	if f.Namespace == "" {
-		f.Namespace, f.NamespaceGuessed = defaultNamespace, true
+		f.Namespace, f.NamespaceGuessed = "default", true
 	}
 	rand.Read(f.Seed[:])
 	return f, nil
 }
 
 // readNamespace returns the namespace of the service account, or nothing when the pod has none.
-func readNamespace(path string) (string, error) {
-	content, err := os.ReadFile(path)
+func readNamespace() (string, error) {
+	content, err := os.ReadFile(kube.AccountDir + "/namespace")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

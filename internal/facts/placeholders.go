@@ -55,10 +55,8 @@ func placeholderPorts(s *kube.ServiceSpec) map[string]int {
 			byPort[port.Port], taken[port.NodePort] = port.NodePort, true
 		}
 	}
-	next := placeholderNodePort
-	if n, err := Ordinal(s.Name); err == nil {
-		next += n
-	}
+	ordinal, _ := Ordinal(s.Name) // 0 where it has none
+	next := placeholderNodePort + ordinal
 	for _, port := range s.Ports {
 		for byPort[port.Port] == 0 {
 			if !taken[next] {

@@ -24,7 +24,7 @@ type Reader struct {
 	Cluster func() (Cluster, error) // called when there is something to ask
 	Hint    string                  // what to do where there is no cluster, or where something is not there yet
 
-	addresses map[string]Known[[]kube.Address] // by Kubernetes node
+	addresses map[string]*Known[[]kube.Address] // by Kubernetes node
 }
 
 // Answer asks for what is missing: about Kubernetes nodes first and, where nothing of that is missing any more, about the
@@ -44,7 +44,7 @@ func (r *Reader) Nodes(ctx context.Context, f *Facts, m Missing) {
 		f.Node = known(r.nodeOf(ctx, f))
 	}
 	if m.Addresses {
-		f.Addresses = known(r.addressesOf(ctx, f.Node))
+		f.Addresses = r.addressesOf(ctx, f.Node)
 	}
 	if m.ExternalIPs {
 		f.ExternalIPs = known(r.externalIPs(ctx))
@@ -53,18 +53,16 @@ func (r *Reader) Nodes(ctx context.Context, f *Facts, m Missing) {
 
 func known[T any](value T, err error) *Known[T] { return &Known[T]{value, err} }
 
-// reach returns the cluster, for something to ask.
-func (r *Reader) reach() (Cluster, error) {
+// ask asks the cluster, which is reached for only now. Where there is none, the hint says what to do.
+func ask[T any](r *Reader, question func(Cluster) (T, error)) (answer T, err error) {
 	cluster, err := r.Cluster()
-	return cluster, r.withoutCluster(err)
-}
-
-// withoutCluster adds the hint to an error that says that there is no cluster.
-func (r *Reader) withoutCluster(err error) error {
-	if errors.Is(err, kube.ErrNoCluster) {
-		return hint.With(err, strings.TrimPrefix(hint.Of(err)+"; "+r.Hint, "; "))
+	if err == nil {
+		answer, err = question(cluster)
 	}
-	return err
+	if errors.Is(err, kube.ErrNoCluster) {
+		err = hint.With(err, strings.TrimPrefix(hint.Of(err)+"; "+r.Hint, "; "))
+	}
+	return answer, err
 }
 
 var errNoNamespace = hint.New("the pod's namespace is not known",
@@ -77,56 +75,37 @@ func (r *Reader) nodeOf(ctx context.Context, f *Facts) (string, error) {
 	if f.NamespaceGuessed {
 		return "", errNoNamespace
 	}
-	cluster, err := r.reach()
-	if err != nil {
-		return "", err
-	}
-	pod, err := cluster.Pod(ctx, f.Namespace, f.Pod)
+	pod, err := ask(r, func(c Cluster) (kube.Pod, error) { return c.Pod(ctx, f.Namespace, f.Pod) })
 	switch {
+	case kube.NotFound(err) && r.Hint == "":
+		err = hint.With(err, "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace")
 	case kube.NotFound(err):
-		return "", hint.With(err, r.podHint())
+		err = hint.With(err, "--pod and --namespace say which pod; "+r.Hint)
 	case err == nil && pod.Node == "":
-		return "", hint.New("the pod "+f.Pod+" is on no Kubernetes node yet", "kubectl describe pod says what it waits for")
+		err = hint.New("the pod "+f.Pod+" is on no Kubernetes node yet", "kubectl describe pod says what it waits for")
 	}
-	return pod.Node, r.withoutCluster(err)
+	return pod.Node, err
 }
 
-func (r *Reader) podHint() string {
-	if r.Hint != "" {
-		return "--pod and --namespace say which pod; " + r.Hint
-	}
-	return "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace"
-}
-
-func (r *Reader) addressesOf(ctx context.Context, node *Known[string]) ([]kube.Address, error) {
+func (r *Reader) addressesOf(ctx context.Context, node *Known[string]) *Known[[]kube.Address] {
 	if node.Err != nil {
-		return nil, node.Err
+		return &Known[[]kube.Address]{Err: node.Err}
 	}
-	if addresses, ok := r.addresses[node.Value]; ok {
-		return addresses.Value, addresses.Err
+	if r.addresses[node.Value] == nil {
+		found, err := ask(r, func(c Cluster) (kube.Node, error) { return c.Node(ctx, node.Value) })
+		if kube.NotFound(err) {
+			err = hint.With(err, "set NODE_NAME from the field spec.nodeName")
+		}
+		if r.addresses == nil {
+			r.addresses = make(map[string]*Known[[]kube.Address])
+		}
+		r.addresses[node.Value] = known(found.Addresses, err)
 	}
-	cluster, err := r.reach()
-	if err != nil {
-		return nil, err
-	}
-	found, err := cluster.Node(ctx, node.Value)
-	if kube.NotFound(err) {
-		err = hint.With(err, "set NODE_NAME from the field spec.nodeName")
-	}
-	if r.addresses == nil {
-		r.addresses = make(map[string]Known[[]kube.Address])
-	}
-	err = r.withoutCluster(err)
-	r.addresses[node.Value] = Known[[]kube.Address]{found.Addresses, err}
-	return found.Addresses, err
+	return r.addresses[node.Value]
 }
 
 func (r *Reader) externalIPs(ctx context.Context) ([]string, error) {
-	cluster, err := r.reach()
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := cluster.Nodes(ctx)
+	nodes, err := ask(r, func(c Cluster) ([]kube.Node, error) { return c.Nodes(ctx) })
 	var addresses []string
 	for _, node := range nodes {
 		for _, a := range node.Addresses {
@@ -135,12 +114,18 @@ func (r *Reader) externalIPs(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
-	return addresses, r.withoutCluster(err)
+	return addresses, err
 }
 
 // service asks for the pod's Service as it is.
 func (r *Reader) service(ctx context.Context, f *Facts, m Missing, spec *kube.ServiceSpec) {
-	found, err := r.find(ctx, spec)
+	found, err := kube.Service{}, errNoNamespace
+	if spec.Namespace != "" {
+		found, err = ask(r, func(c Cluster) (kube.Service, error) { return c.Service(ctx, spec.Namespace, spec.Name) })
+	}
+	if kube.NotFound(err) {
+		err = hint.With(fmt.Errorf("the Service %s does not exist yet in namespace %s: the pod itself makes it", spec.Name, spec.Namespace), r.Hint)
+	}
 	if m.NodePorts {
 		f.NodePorts = known(found.NodePorts(), err)
 	}
@@ -155,19 +140,4 @@ func (r *Reader) service(ctx context.Context, f *Facts, m Missing, spec *kube.Se
 	default:
 		f.Balancer.Value = found.Ingress[0]
 	}
-}
-
-func (r *Reader) find(ctx context.Context, spec *kube.ServiceSpec) (kube.Service, error) {
-	if spec.Namespace == "" {
-		return kube.Service{}, errNoNamespace
-	}
-	cluster, err := r.reach()
-	if err != nil {
-		return kube.Service{}, err
-	}
-	found, err := cluster.Service(ctx, spec.Namespace, spec.Name)
-	if kube.NotFound(err) {
-		err = hint.With(fmt.Errorf("the Service %s does not exist yet in namespace %s: the pod itself makes it", spec.Name, spec.Namespace), r.Hint)
-	}
-	return found, r.withoutCluster(err)
 }

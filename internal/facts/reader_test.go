@@ -110,8 +110,8 @@ func TestReaderAsksNoMore(t *testing.T) {
 }
 
 func TestReaderErrors(t *testing.T) {
-	missing := &kube.Error{Verb: "get", Code: 404, Message: "there is none", Remedy: "look elsewhere"}
-	forbidden := &kube.Error{Verb: "get", Code: 403, Message: "forbidden", Remedy: "kubectl auth can-i"}
+	missing := &kube.Error{Code: 404, Message: "there is none", Remedy: "look elsewhere"}
+	forbidden := &kube.Error{Code: 403, Message: "forbidden", Remedy: "kubectl auth can-i"}
 	failing := func(kind string, err error) *fakeCluster {
 		return &fakeCluster{node: "machine-9", errs: map[string]error{kind: err}}
 	}

@@ -16,8 +16,7 @@ type LogRules struct {
 	// NeedsMatch is set when signs of life are looked for. Without, a node is healthy once started, and unhealthy from its
 	// first failure until it is started again.
 	NeedsMatch bool
-	// Expect are texts that the node must announce in each run before a sign of life counts, such as its identity. Empty ones
-	// do not count.
+	// Expect are texts that the node must announce in each run before a sign of life counts, such as its identity.
 	Expect []string
 }
 
@@ -34,14 +33,14 @@ type Log struct {
 	failure   string    // that no sign of life has followed; empty: none
 	matches   uint64
 	values    map[string]string
-	announced []string // what of LogRules.Expect the node has announced
+	missing   []string // what of LogRules.Expect the node has not announced yet
 }
 
 // AddLog adds a source, which needs a name beside others. It is for the time when no node runs.
 func (m *Machine) AddLog(name string, r LogRules) *Log {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := &Log{machine: m, name: name, rules: r}
+	l := &Log{machine: m, name: name, rules: r, values: map[string]string{}}
 	m.sources = append(m.sources, l)
 	return l
 }
@@ -50,70 +49,52 @@ func (m *Machine) AddLog(name string, r LogRules) *Log {
 // life of a node that has not announced all that is expected is none but a failure: the node runs, though not as the one
 // it should be.
 func (l *Log) Match(lines int, values map[string]string) {
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	if len(values) > 0 && l.values == nil {
-		l.values = make(map[string]string, len(values))
-	}
-	maps.Copy(l.values, values)
-	if lines == 0 {
-		return
-	}
-	if missing := l.missing(); len(missing) > 0 {
-		l.failure = fmt.Sprintf("the node has not announced %q: it may have made itself a new key", missing[0])
-		return
-	}
-	l.matches += uint64(lines)
-	l.lastMatch, l.failure = now, ""
+	l.machine.news(func(now time.Time) {
+		maps.Copy(l.values, values)
+		switch {
+		case lines == 0:
+		case len(l.missing) > 0:
+			l.failure = fmt.Sprintf("the node has not announced %q: it may have made itself a new key", l.missing[0])
+		default:
+			l.matches += uint64(lines)
+			l.lastMatch, l.failure = now, ""
+		}
+	})
 }
 
 // Fail says that a line contains a keyword of a failure: the node is unhealthy until its next sign of life.
 func (l *Log) Fail(keyword, line string) {
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	l.failure = fmt.Sprintf("fail keyword %q: %s", keyword, line)
+	l.machine.news(func(time.Time) { l.failure = fmt.Sprintf("fail keyword %q: %s", keyword, line) })
 }
 
 // Missing returns what the node has still to announce.
 func (l *Log) Missing() []string {
-	if len(l.rules.Expect) == 0 {
-		return nil
-	}
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	return l.missing()
+	l.machine.mu.Lock()
+	defer l.machine.mu.Unlock()
+	return slices.Clone(l.missing)
 }
 
 // Seen says that the node has announced one of the texts that are missing.
 func (l *Log) Seen(text string) {
-	now := l.machine.enter()
-	defer l.machine.leave(now)
-	l.announced = append(l.announced, text)
+	l.machine.mu.Lock()
+	defer l.machine.mu.Unlock()
+	l.missing = slices.DeleteFunc(l.missing, func(t string) bool { return t == text })
 }
 
 // The methods below are called while the machine is locked.
-
-func (l *Log) missing() []string {
-	var texts []string
-	for _, text := range l.rules.Expect {
-		if text != "" && !slices.Contains(l.announced, text) {
-			texts = append(texts, text)
-		}
-	}
-	return texts
-}
 
 func (l *Log) label() string { return l.name }
 
 func (l *Log) start(at time.Time) {
 	l.startedAt, l.lastMatch, l.failure = at, time.Time{}, ""
-	l.values, l.announced = nil, nil
+	l.missing = slices.Clone(l.rules.Expect)
+	clear(l.values)
 }
 
 func (l *Log) state(at time.Time) State {
-	deadline := l.deadline()
+	due := l.due()
 	switch {
-	case l.failure != "", !deadline.IsZero() && !at.Before(deadline):
+	case l.failure != "", !due.IsZero() && !at.Before(due):
 		return Unhealthy
 	case l.rules.NeedsMatch && l.lastMatch.IsZero():
 		return Starting
@@ -121,24 +102,21 @@ func (l *Log) state(at time.Time) State {
 	return Healthy
 }
 
-func (l *Log) due(after time.Time) time.Time {
-	deadline := l.deadline()
-	if l.failure != "" || !deadline.After(after) {
-		return time.Time{}
+// awaited is since when the next sign of life is awaited, and how long that may take; 0: as long as it wants.
+func (l *Log) awaited() (since time.Time, threshold time.Duration) {
+	if l.lastMatch.IsZero() {
+		return l.startedAt, l.rules.Startup
 	}
-	return deadline
+	return l.lastMatch, l.rules.Last
 }
 
-// deadline is when the next sign of life is too late, zero for never.
-func (l *Log) deadline() time.Time {
-	switch {
-	case !l.rules.NeedsMatch:
-	case l.lastMatch.IsZero() && l.rules.Startup > 0:
-		return l.startedAt.Add(l.rules.Startup)
-	case !l.lastMatch.IsZero() && l.rules.Last > 0:
-		return l.lastMatch.Add(l.rules.Last)
+// due is when the next sign of life is too late.
+func (l *Log) due() time.Time {
+	since, threshold := l.awaited()
+	if !l.rules.NeedsMatch || threshold == 0 {
+		return time.Time{}
 	}
-	return time.Time{}
+	return since.Add(threshold)
 }
 
 func (l *Log) reason(at time.Time) string {
@@ -147,14 +125,17 @@ func (l *Log) reason(at time.Time) string {
 		return l.failure
 	case !l.rules.NeedsMatch:
 		return "started, no failure so far"
-	case l.lastMatch.IsZero() && l.rules.Startup == 0:
-		return fmt.Sprintf("no sign of life since the start %s ago", rounded(at.Sub(l.startedAt)))
-	case l.lastMatch.IsZero():
-		return fmt.Sprintf("no sign of life since the start %s ago, threshold %s", rounded(at.Sub(l.startedAt)), l.rules.Startup)
-	case l.state(at) == Healthy:
-		return fmt.Sprintf("last sign of life %s ago", rounded(at.Sub(l.lastMatch)))
 	}
-	return fmt.Sprintf("last sign of life %s ago, threshold %s", rounded(at.Sub(l.lastMatch)), l.rules.Last)
+	text := "last sign of life"
+	if l.lastMatch.IsZero() {
+		text = "no sign of life since the start"
+	}
+	since, threshold := l.awaited()
+	text += fmt.Sprintf(" %s ago", rounded(at.Sub(since)))
+	if threshold > 0 && l.state(at) != Healthy {
+		text += fmt.Sprintf(", threshold %s", threshold)
+	}
+	return text
 }
 
 func (l *Log) describe(s *Snapshot) {

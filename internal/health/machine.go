@@ -2,14 +2,13 @@ package health
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// A source is one view of the node. Its methods are called while the machine is locked; see [Machine.enter] for how it
-// gets news.
+// A source is one view of the node. Its methods are called while the machine is locked; it gets news
+// in [Machine.news].
 type source interface {
 	// start forgets what was known of an earlier run of the node.
 	start(at time.Time)
@@ -17,8 +16,8 @@ type source interface {
 	state(at time.Time) State
 	// reason explains that, in one line.
 	reason(at time.Time) string
-	// due returns the next moment, later than after, at which time alone changes the state; zero: never.
-	due(after time.Time) time.Time
+	// due is the moment at which time alone changes the state, as far as is known; zero: never. It may be over.
+	due() time.Time
 	// describe adds what else is known.
 	describe(*Snapshot)
 	// label is the name under which the reason is given beside others.
@@ -30,22 +29,21 @@ const maxPending = 16
 
 // A Machine knows the state of one node. It is safe for concurrent use.
 type Machine struct {
-	// changed holds a token while there may be something in pending that Run has not seen.
-	changed chan struct{}
+	// changes are those that Run has not reported yet, in order.
+	changes chan Snapshot
 
-	mu      sync.Mutex // guards the rest, and what the sources know
+	mu      sync.Mutex // guards the rest, what the sources know, and sending to changes
 	sources []source
 	watched bool      // the node runs and has not been asked to stop, so that the sources decide
 	why     string    // the reason while they do not
 	current Snapshot  // without Reason and what the sources describe
 	looked  time.Time // when current was worked out last
-	pending []Snapshot
 }
 
 // New returns the Machine of a node that has not been started.
 func New() *Machine {
 	return &Machine{
-		changed: make(chan struct{}, 1),
+		changes: make(chan Snapshot, maxPending),
 		current: Snapshot{State: Starting, Since: time.Now()},
 		why:     "the node is being prepared",
 	}
@@ -102,48 +100,43 @@ func (m *Machine) Snapshot() Snapshot {
 
 // Run calls report for each change of the state, in order and at once. When ctx is done it reports what has changed until
 // then and returns. An unhealthy node is reported even when it recovers in the same moment. When report is so slow that
-// changes pile up, failures from which the node recovered and after which it failed again are left out. Only one Run at a
-// time sees all changes.
+// changes pile up, the oldest are left out. Only one Run at a time sees all changes.
 func (m *Machine) Run(ctx context.Context, report func(Snapshot)) {
 	for {
-		changes, due := m.take()
-		for _, s := range changes {
-			report(s)
-		}
-		if ctx.Err() != nil {
-			return
-		}
 		var timeout <-chan time.Time
-		if !due.IsZero() {
+		if due := m.next(); !due.IsZero() {
 			timeout = time.After(time.Until(due))
 		}
 		select {
-		case <-m.changed:
+		case change := <-m.changes:
+			report(change)
 		case <-timeout:
 		case <-ctx.Done():
+			m.next()
+			for range len(m.changes) {
+				report(<-m.changes)
+			}
+			return
 		}
 	}
 }
 
-// take returns the changes to report and when time alone may make the next one, zero for never.
-func (m *Machine) take() (changes []Snapshot, due time.Time) {
+// next returns when time alone may change the state next, zero for never.
+func (m *Machine) next() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.advance()
-	changes, m.pending = m.pending, nil
-	return changes, m.due()
+	return m.due()
 }
 
-// enter locks the machine for a source that has news, and brings it up to the present, which it returns.
-func (m *Machine) enter() (now time.Time) {
+// news has a source learn something, for which it brings the machine up to the present, and makes the change that
+// follows.
+func (m *Machine) news(learn func(now time.Time)) {
 	m.mu.Lock()
-	return m.advance()
-}
-
-// leave works out what the news of a source have changed, and unlocks the machine.
-func (m *Machine) leave(now time.Time) {
+	defer m.mu.Unlock()
+	now := m.advance()
+	learn(now)
 	m.update(now)
-	m.mu.Unlock()
 }
 
 // The methods below need mu.
@@ -168,7 +161,7 @@ func (m *Machine) due() (next time.Time) {
 		return next
 	}
 	for _, s := range m.sources {
-		if due := s.due(m.looked); !due.IsZero() && (next.IsZero() || due.Before(next)) {
+		if due := s.due(); due.After(m.looked) && (next.IsZero() || due.Before(next)) {
 			next = due
 		}
 	}
@@ -201,14 +194,13 @@ func (m *Machine) verdict(at time.Time) State {
 
 func (m *Machine) change(to State, at time.Time) {
 	m.current.State, m.current.Since = to, at
-	if len(m.pending) == maxPending {
-		m.pending = thinOut(m.pending)
+	if len(m.changes) == maxPending {
+		select {
+		case <-m.changes: // the oldest makes room
+		default: // Run has made some meanwhile
+		}
 	}
-	m.pending = append(m.pending, m.snapshot(at))
-	select {
-	case m.changed <- struct{}{}:
-	default:
-	}
+	m.changes <- m.snapshot(at)
 }
 
 func (m *Machine) snapshot(at time.Time) Snapshot {
@@ -238,15 +230,4 @@ func (m *Machine) reason(at time.Time) string {
 		}
 	}
 	return strings.Join(reasons, "; ")
-}
-
-// thinOut makes room in changes: it drops a failure and the recovery from it where another failure follows; without such,
-// which takes a node that restarts all the time, the oldest change.
-func thinOut(changes []Snapshot) []Snapshot {
-	for i := range len(changes) - 2 {
-		if changes[i].State == Unhealthy && changes[i+1].State == Healthy && changes[i+2].State == Unhealthy {
-			return slices.Delete(changes, i, i+2)
-		}
-	}
-	return changes[1:]
 }

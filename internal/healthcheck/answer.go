@@ -15,10 +15,8 @@ import (
 )
 
 const (
-	// maxRetryAfter bounds what a server can ask for, so that one odd answer cannot silence a check for a day.
-	maxRetryAfter = 5 * time.Minute
-	// maxQuote is the longest first line of an answer that an error repeats.
-	maxQuote = 80
+	maxRetryAfter = 5 * time.Minute // so that one odd answer cannot silence a check for a day
+	maxQuote      = 80              // the longest first line of an answer that an error repeats
 )
 
 // Error says why a ping was not accepted. Its text names the server, and holds at most four characters of the check's ID.
@@ -32,7 +30,6 @@ type Error struct {
 	message string
 	cause   string // the same for the same trouble, where message may differ from answer to answer
 	hint    string
-	err     error
 }
 
 func (e *Error) Error() string { return e.message }
@@ -40,92 +37,65 @@ func (e *Error) Error() string { return e.message }
 // Hint says what to look at.
 func (e *Error) Hint() string { return e.hint }
 
-// Unwrap returns context.Canceled or context.DeadlineExceeded where one of them ended the ping, else nil. The errors of
-// the network are not passed on: their texts are beyond this package's control.
-func (e *Error) Unwrap() error { return e.err }
-
-const (
-	checkAddress = "check the base URL, and what stands between here and the server"
-	checkBoth    = "check the check's ID and the base URL; self-hosted servers take pings below /ping"
-	tooMany      = "too many pings of this check: does more than one pod use it, or does the node's state flap?"
-)
-
 // judge turns the server's answer into an error, nil when the ping was accepted. For a check named by its UUID the hosted
 // service answers 200 whatever happened.
 func (c *Client) judge(resp *http.Response, answer []byte) error {
+	const tooMany = "too many pings of this check: does more than one pod use it, or does the node's state flap?"
 	line, _, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
 	line = strings.TrimSpace(line)
 	code := resp.StatusCode
-	status := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
+	text := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
+	e := &Error{Permanent: true, cause: strconv.Itoa(code), hint: c.advice(code)}
 	switch {
 	case code == http.StatusOK && line == "OK", code > 200 && code < 300: // 201: the check was created
 		return nil
 	case code == http.StatusOK && line == "OK (not found)":
-		return c.refused(resp, line, c.adviceNotFound())
+		text, e.hint = line, c.advice(http.StatusNotFound)
 	case code == http.StatusOK && strings.HasPrefix(line, "OK (rate"): // it has been spelled with a blank and with a hyphen
-		return c.busy(resp, "OK (rate limited)", tooMany, minGap)
+		text, e.hint = "OK (rate limited)", tooMany
+		e.Permanent, e.RetryAfter = false, minGap
 	case code == http.StatusOK:
-		return c.refused(resp, "200, but not as a healthchecks server does", checkAddress)
+		text = "200, but not as a healthchecks server does"
 	case code >= 300 && code < 400:
-		return c.refused(resp, status+c.destination(resp), "redirects are not followed: set the base URL to the address they lead to")
+		text += c.destination(resp)
+		e.hint = "redirects are not followed: set the base URL to the address they lead to"
 	case code == http.StatusTooManyRequests:
-		return c.busy(resp, status, tooMany, minGap)
+		e.Permanent, e.RetryAfter, e.hint = false, minGap, tooMany
 	case code == http.StatusRequestTimeout || code >= 500:
-		return c.busy(resp, status, "", 0)
+		e.Permanent, e.hint = false, ""
+	default:
+		if quote := c.quote(line); !strings.HasSuffix(strings.ToLower(text), strings.ToLower(quote)) {
+			text += fmt.Sprintf(" (%q)", quote)
+		}
 	}
-	if quote := c.quote(line); !strings.HasSuffix(strings.ToLower(status), strings.ToLower(quote)) {
-		status += fmt.Sprintf(" (%q)", quote)
+	if wait, ok := retryAfter(resp.Header.Get("Retry-After")); ok && !e.Permanent {
+		e.RetryAfter = wait
 	}
-	switch code {
-	case http.StatusConflict:
-		return c.refused(resp, status, "several checks have this slug: rename them, or use the check's UUID")
-	case http.StatusNotFound:
-		return c.refused(resp, status, c.adviceNotFound())
-	case http.StatusBadRequest:
-		return c.refused(resp, status, checkBoth)
-	}
-	return c.refused(resp, status, checkAddress)
+	e.message = fmt.Sprintf("%s answered %s", c, text)
+	return e
 }
 
-func (c *Client) adviceNotFound() string {
-	if c.id.slug && !c.create {
+// advice says what to look at when the server refuses a ping.
+func (c *Client) advice(code int) string {
+	switch {
+	case code == http.StatusConflict:
+		return "several checks have this slug: rename them, or use the check's UUID"
+	case code == http.StatusNotFound && isSlug(c.options.ID) && !c.options.Create:
 		return "check the check's ID and the base URL, or let the server create missing checks"
+	case code == http.StatusNotFound, code == http.StatusBadRequest:
+		return "check the check's ID and the base URL; self-hosted servers take pings below /ping"
 	}
-	return checkBoth
+	return "check the base URL, and what stands between here and the server"
 }
 
-// refused is an answer that will not change by itself.
-func (c *Client) refused(resp *http.Response, answer, hint string) error {
-	return &Error{
-		Permanent: true,
-		message:   fmt.Sprintf("%s answered %s", c, answer),
-		cause:     strconv.Itoa(resp.StatusCode),
-		hint:      hint,
-	}
-}
-
-// busy is an answer that asks for another try. wait is how long to stay away when the server does not say.
-func (c *Client) busy(resp *http.Response, answer, hint string, wait time.Duration) error {
-	if asked, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
-		wait = asked
-	}
-	return &Error{
-		RetryAfter: wait,
-		message:    fmt.Sprintf("%s answered %s", c, answer),
-		cause:      strconv.Itoa(resp.StatusCode),
-		hint:       hint,
-	}
-}
-
-// unreachable is a ping without an answer.
+// unreachable is a ping without an answer. The errors of the network are not passed on: their texts are beyond this
+// package's control.
 func (c *Client) unreachable(ctx context.Context, err error) error {
-	e := &Error{cause: c.id.redact(describe(err))}
+	e := &Error{cause: c.redact(describe(err))}
 	var cert *tls.CertificateVerificationError
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		e.err, e.cause = context.Canceled, "given up"
 	case ctx.Err() != nil:
-		e.err, e.cause = context.DeadlineExceeded, "no answer in time"
+		e.cause = "no answer in time"
 	case errors.As(err, &cert):
 		e.hint = "SSL_CERT_FILE names a file with the roots to trust"
 	}
@@ -161,7 +131,7 @@ func (c *Client) destination(resp *http.Response) string {
 		return ""
 	}
 	location = c.base.ResolveReference(location)
-	return " to " + location.Scheme + "://" + c.id.redact(location.Host)
+	return " to " + location.Scheme + "://" + c.redact(location.Host)
 }
 
 // quote returns a line of the server's own words that is fit for an error, or nothing.
@@ -169,7 +139,7 @@ func (c *Client) quote(line string) string {
 	if len(line) > maxQuote || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
-	return c.id.redact(line)
+	return c.redact(line)
 }
 
 // retryAfter reads the header of that name, a number of seconds or a date (RFC 9110, section 10.2.3).

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,16 +20,10 @@ import (
 )
 
 const (
-	// defaultBodyLimit is what an unconfigured server keeps of a body, in bytes (PING_BODY_LIMIT).
-	defaultBodyLimit = 10_000
-	// maxBodyLimit is what the hosted service keeps. More is not sent, whatever a server offers.
-	maxBodyLimit = 100_000
-	// maxAnswer is how much of an answer's body is read. The server's own are a few words.
-	maxAnswer = 512
-	// maxAnswerHeader bounds an answer's header.
-	maxAnswerHeader = 16 << 10
-
-	defaultTimeout = 10 * time.Second
+	defaultBodyLimit = 10_000  // what an unconfigured server keeps of a body, in bytes (PING_BODY_LIMIT)
+	maxBodyLimit     = 100_000 // what the hosted service keeps; more is not sent, whatever a server offers
+	maxAnswer        = 512     // how much of an answer's body is read: the server's own are a few words
+	maxAnswerHeader  = 16 << 10
 )
 
 // ClientOptions say which check to ping, and how.
@@ -42,7 +35,7 @@ type ClientOptions struct {
 	ID secret.Text
 	// Create lets the server create a missing check. It works for the slug form only and is ignored for a UUID.
 	Create bool
-	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer. 0: 10 s.
+	// Timeout is how long one ping may take, from the look-up of the host to the end of the answer.
 	Timeout time.Duration
 	// Version is kubevali's, for the User-Agent.
 	Version string
@@ -53,42 +46,33 @@ type ClientOptions struct {
 
 // Client sends pings to one check. It is safe for concurrent use.
 type Client struct {
+	options   ClientOptions // with the ID as the server knows it, and Create for a slug only
 	base      *url.URL
-	id        checkID
-	create    bool
-	timeout   time.Duration
-	userAgent string
 	transport func() http.RoundTripper
 	bodyLimit atomic.Int64 // what the server last said it keeps
 }
 
-// NewClient returns a client, or the error of CheckBaseURL or CheckID. It opens no connection and reads no certificates;
+// NewClient returns a client, or the error of ParseBaseURL or ParseID. It opens no connection and reads no certificates;
 // the first Ping does.
 func NewClient(o ClientOptions) (*Client, error) {
-	base, err := parseBaseURL(o.BaseURL)
+	base, err := ParseBaseURL(o.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	id, err := parseID(o.ID)
-	if err != nil {
+	if o.ID, err = ParseID(o.ID); err != nil {
 		return nil, err
 	}
-	c := &Client{
-		base: base, id: id, create: o.Create && id.slug, timeout: o.Timeout,
-		userAgent: strings.TrimSuffix("kubevali/"+o.Version, "/"),
-		transport: func() http.RoundTripper { return o.Transport },
-	}
+	o.Create = o.Create && isSlug(o.ID)
+	c := &Client{options: o, base: base}
 	c.bodyLimit.Store(defaultBodyLimit)
-	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
-	}
-	if o.Transport == nil {
-		c.transport = sync.OnceValue(c.newTransport)
-	}
+	c.transport = sync.OnceValue(c.newTransport)
 	return c, nil
 }
 
 func (c *Client) newTransport() http.RoundTripper {
+	if c.options.Transport != nil {
+		return c.options.Transport
+	}
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		// Pings are a minute apart, about when servers close idle connections; a POST that meets such a close is lost.
@@ -128,12 +112,12 @@ func trustedRoots(system func() (*x509.CertPool, error)) *x509.CertPool {
 
 // String names the server, without what may be secret in its address, and the check, by its first four characters.
 func (c *Client) String() string {
-	return c.base.Scheme + "://" + c.base.Host + " check " + c.id.text.String()
+	return c.base.Scheme + "://" + c.base.Host + " check " + c.options.ID.String()
 }
 
 // Ping sends p once and waits for the answer. An error is an *Error, which says whether another try makes sense.
 func (c *Client) Ping(ctx context.Context, p Ping) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	// The transport is used without an http.Client around it: nothing follows a redirect, and no *url.Error, whose
 	// text holds the URL, is ever made.
@@ -153,25 +137,24 @@ func (c *Client) Ping(ctx context.Context, p Ping) error {
 }
 
 func (c *Client) request(ctx context.Context, p Ping) *http.Request {
-	target := c.base.JoinPath(c.id.text.Reveal(), p.endpoint())
+	target := c.base.JoinPath(c.options.ID.Reveal(), p.endpoint())
 	target.User = nil
 	query := url.Values{}
 	if p.RunID != "" {
 		query.Set("rid", p.RunID)
 	}
-	if c.create {
+	if c.options.Create {
 		query.Set("create", "1")
 	}
 	target.RawQuery = query.Encode()
 
-	req := &http.Request{Method: http.MethodPost, URL: target, Header: http.Header{}, Body: http.NoBody}
-	req.Header.Set("User-Agent", c.userAgent)
-	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	header := http.Header{"User-Agent": {"kubevali/" + c.options.Version}, "Content-Type": {"text/plain; charset=utf-8"}}
+	req := &http.Request{Method: http.MethodPost, URL: target, Header: header, Body: http.NoBody}
 	if user := c.base.User; user != nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if body := p.Body(int(c.bodyLimit.Load())); len(body) > 0 {
+	if body := p.body(int(c.bodyLimit.Load())); len(body) > 0 {
 		// With the length known the body is not sent in chunks; the server stores a chunked one as empty.
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}

@@ -12,37 +12,27 @@ import (
 	"github.com/kubevali/kubevali/internal/secret"
 )
 
-// checkID is a check's ID in the form the server knows. Its zero value is not an ID.
-type checkID struct {
-	text secret.Text // a UUID in lower case, or <ping-key>/<slug>
-	slug bool
-}
-
 const (
 	slugBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 	keyBytes  = slugBytes + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
-// CheckID says what is wrong with the form of a check's ID, or nil. Blanks around it do not matter, since an ID read from
-// a Secret often ends in a newline. The error has a hint and shows at most the first four characters.
-func CheckID(id secret.Text) error {
-	_, err := parseID(id)
-	return err
-}
-
-func parseID(raw secret.Text) (checkID, error) {
-	text := strings.TrimSpace(raw.Reveal())
-	key, slug, isSlug := strings.Cut(text, "/")
+// ParseID returns a check's ID in the form the server knows: a UUID in lower case, or <ping-key>/<slug>. Blanks around it
+// do not matter, since an ID read from a Secret often ends in a newline. The error has a hint and shows at most the first
+// four characters.
+func ParseID(id secret.Text) (secret.Text, error) {
+	text := strings.TrimSpace(id.Reveal())
+	key, slug, two := strings.Cut(text, "/")
 	what, do := "", "expected a UUID or <ping-key>/<slug>"
 	switch {
 	case text == "":
-		return checkID{}, hint.New("the check's ID is empty", do)
+		return "", hint.New("the check's ID is empty", do)
 	case strings.Contains(text, "://"):
 		what = "this is a ping URL"
 		do = "give only the UUID or <ping-key>/<slug> at its end; what stands before that is the base URL"
-	case !isSlug && isUUID(text):
-		return checkID{text: secret.Text(strings.ToLower(text))}, nil
-	case !isSlug:
+	case !two && isUUID(text):
+		return secret.Text(strings.ToLower(text)), nil
+	case !two:
 		what, do = "neither a UUID nor <ping-key>/<slug>", "a UUID has 8-4-4-4-12 hexadecimal digits"
 	case isUUID(key):
 		what, do = "something follows the UUID", "a UUID stands alone"
@@ -57,18 +47,21 @@ func parseID(raw secret.Text) (checkID, error) {
 	case strings.Trim(slug, slugBytes) != "":
 		what = "the slug may hold lower-case letters, digits, - and _ only"
 	default:
-		return checkID{text: secret.Text(text), slug: true}, nil
+		return secret.Text(text), nil
 	}
-	return checkID{}, hint.New(fmt.Sprintf("the check's ID %q: %s", secret.Text(text).String(), what), do)
+	return "", hint.New(fmt.Sprintf("the check's ID %q: %s", secret.Text(text).String(), what), do)
 }
 
 func isUUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
-// redact returns text, or an ellipsis where it shows more than four characters of the ID in a row: a server can echo the
-// ID in an answer, whole, in part, or in another spelling.
-func (id checkID) redact(text string) string {
+// isSlug reports whether an ID that has been parsed is a <ping-key>/<slug>.
+func isSlug(id secret.Text) bool { return strings.Contains(id.Reveal(), "/") }
+
+// redact returns text, or an ellipsis where it shows more than four characters of the check's ID in a row: a server can
+// echo the ID in an answer, whole, in part, or in another spelling.
+func (c *Client) redact(text string) string {
 	const piece = 5
-	seen, whole := strings.ToLower(text), strings.ToLower(id.text.Reveal())
+	seen, whole := strings.ToLower(text), strings.ToLower(c.options.ID.Reveal())
 	for _, spelling := range []string{whole, strings.ReplaceAll(whole, "-", "")} {
 		for i := 0; i+piece <= len(spelling); i++ {
 			if strings.Contains(seen, spelling[i:i+piece]) {
@@ -79,14 +72,9 @@ func (id checkID) redact(text string) string {
 	return text
 }
 
-// CheckBaseURL says what is wrong with the address of a server, or nil. The error does not repeat it: it may hold a
-// password, or an ID pasted along with it.
-func CheckBaseURL(raw string) error {
-	_, err := parseBaseURL(raw)
-	return err
-}
-
-func parseBaseURL(raw string) (*url.URL, error) {
+// ParseBaseURL reads the address of a server. The error does not repeat it: it may hold a password, or an ID pasted along
+// with it.
+func ParseBaseURL(raw string) (*url.URL, error) {
 	const example = "expected one such as https://hc.example.com/ping; the hosted service is https://hc-ping.com"
 	base, err := url.Parse(strings.TrimSpace(raw))
 	switch {

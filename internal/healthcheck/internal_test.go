@@ -31,7 +31,7 @@ func FuzzRedact(f *testing.F) {
 		f.Add(id, seed)
 	}
 	f.Fuzz(func(t *testing.T, id, text string) {
-		got := checkID{text: secret.Text(id)}.redact(text)
+		got := (&Client{options: ClientOptions{ID: secret.Text(id)}}).redact(text)
 		if got == "…" {
 			return
 		}
@@ -46,16 +46,44 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
+func TestPingBody(t *testing.T) {
+	tests := map[string]struct {
+		head  string
+		lines string
+		limit int
+		want  string
+	}{
+		"head alone":        {"healthy", "", 100, "healthy"},
+		"both":              {"healthy\n", "a\nb\n", 100, "healthy\n\na\nb\n"},
+		"last lines":        {"healthy", "first\nsecond\nthird\n", 22, "healthy\n\nsecond\nthird\n"},
+		"exactly":           {"healthy", "first\nsecond\n", 16, "healthy\n\nsecond\n"},
+		"part of a line":    {"healthy", "a very long line", 13, "healthy\n\nline"},
+		"no torn character": {"healthy", "€€", 13, "healthy\n\n€"},
+		"no room for lines": {"healthy", "a\n", 9, "healthy"},
+		"head cut":          {"unhealthy", "a\n", 4, "unhe"},
+		"head not torn":     {"1€", "", 3, "1"},
+		"limit 0":           {"healthy", "a\n", 0, ""},
+		"not UTF-8":         {"a\xffb", "c\xff\n", 100, "a\uFFFDb\n\nc\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := string(Ping{Head: tt.head, Lines: []byte(tt.lines)}.body(tt.limit)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func FuzzKeepLast(f *testing.F) {
 	f.Add("first\nsecond\n", 8)
 	f.Add("€€€", 4)
 	f.Add("\n\n\n", 2)
 	f.Fuzz(func(t *testing.T, text string, limit int) {
-		if !utf8.ValidString(text) {
+		if !utf8.ValidString(text) || limit < 1 {
 			return
 		}
 		got := string(keepLast([]byte(text), limit))
-		if len(got) > max(limit, 0) && len(got) > 0 {
+		if len(got) > limit {
 			t.Fatalf("%d bytes, limit %d", len(got), limit)
 		}
 		if !utf8.ValidString(got) || !strings.HasSuffix(text, got) {

@@ -40,15 +40,6 @@ func (q *queue) push(p *Ping) {
 	*q = append(*q, p)
 }
 
-// remove takes a ping out, and reports whether it was there.
-func (q *queue) remove(p *Ping) bool {
-	at := slices.Index(*q, p)
-	if at >= 0 {
-		*q = slices.Delete(*q, at, at+1)
-	}
-	return at >= 0
-}
-
 // pacer says when the next try is due. It knows no clock: every method is told the time.
 type pacer struct {
 	interval time.Duration
@@ -65,11 +56,13 @@ type pacer struct {
 
 func newPacer(interval time.Duration, now time.Time) pacer {
 	longest := max(interval, minGap)
-	return pacer{
-		interval: interval, tick: now.Add(interval), due: now.Add(interval),
+	p := pacer{
+		interval: interval,
 		queued:   backoff.Backoff{First: time.Second, Max: longest},
 		periodic: backoff.Backoff{First: minGap, Max: longest},
 	}
+	p.startInterval(now)
+	return p
 }
 
 // nextQueued is when the queue may be tried.
@@ -94,10 +87,7 @@ func (p *pacer) startInterval(now time.Time) {
 }
 
 // retryQueue plans the queue's next try after a failed one, ever later, up to an interval.
-func (p *pacer) retryQueue(now time.Time, retryAfter time.Duration) {
-	p.hold = latest(p.hold, now.Add(retryAfter))
-	p.retry = now.Add(jitter(p.queued.Next()))
-}
+func (p *pacer) retryQueue(now time.Time) { p.retry = now.Add(jitter(p.queued.Next())) }
 
 // retryNow lets the queue be tried at once, since something new is in it.
 func (p *pacer) retryNow() {
@@ -106,8 +96,7 @@ func (p *pacer) retryNow() {
 }
 
 // retryPeriodic plans another try of a periodic ping inside its interval, or none if that would delay the next one.
-func (p *pacer) retryPeriodic(now time.Time, retryAfter time.Duration) {
-	p.hold = latest(p.hold, now.Add(retryAfter))
+func (p *pacer) retryPeriodic(now time.Time) {
 	p.due = now.Add(jitter(p.periodic.Next()))
 	if p.due.After(p.tick.Add(-minGap)) {
 		p.due = p.tick

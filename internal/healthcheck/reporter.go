@@ -14,13 +14,11 @@ import (
 )
 
 const (
-	// replacedTimeout is how long a ping on its way may still take once something newer has made it pointless. An answering
-	// server gets both, in order; a hanging one does not hold up the news.
+	// replacedTimeout is what a ping on its way has left once something newer has made it pointless: a server that answers
+	// gets both, in order, and one that hangs does not hold up the news.
 	replacedTimeout = 2 * time.Second
 	// closeTries is how often each of the last pings is tried.
 	closeTries = 3
-
-	defaultInterval = time.Minute
 )
 
 // Pinger sends one ping; *Client is one. An error that is no *Error counts as transient.
@@ -31,10 +29,10 @@ type Pinger interface {
 // ReporterOptions are what a Reporter needs.
 type ReporterOptions struct {
 	Pinger Pinger
-	// Interval is the time between periodic pings; below 15 s it counts as 15 s. 0: 1 minute.
+	// Interval is the time between periodic pings; below 15 s it counts as 15 s.
 	Interval time.Duration
 	// Current returns the periodic ping for the node as it is now, or false while there is nothing to say, such as before
-	// the first sign of life. It is called from the reporter's goroutine, once per periodic ping. Nil: no such pings.
+	// the first sign of life. It is called from the reporter's goroutine, once per periodic ping.
 	Current func() (Ping, bool)
 	// Log gets each accepted ping as debug, the first of a row of equal failures as a warning, and the recovery as info.
 	Log logrus.FieldLogger
@@ -45,15 +43,13 @@ type ReporterOptions struct {
 //   - A reported ping (Report) goes out at once, but after a burst of five at most one each 15 s.
 //   - A periodic ping goes out each interval, counted from the last Success or Fail of either kind, and at least 15 s after
 //     any other ping. While a reported ping waits for its acceptance there are no periodic ones.
-//   - A transient failure is tried again with exponential backoff and jitter: a reported ping after 1 s, 2 s, 4 s … up to
-//     the interval, until it is accepted or replaced; a periodic one after 15 s, 30 s …, each time as the node then is,
-//     until its interval is over. Retry-After holds back both. A refusal for configuration is not tried again.
-//   - Of the reported pings that wait, a newer one replaces an older one that it makes pointless; see queue.push. A ping
-//     on its way that was replaced is given up after 2 s. A periodic ping is made pointless by any reported one.
+//   - A transient failure is tried again ever more slowly: a reported ping after 1 s, 2 s, 4 s … up to the interval, until
+//     it is accepted or replaced; a periodic one after 15 s, 30 s …, each time as the node then is, until its interval is
+//     over. Retry-After holds back both. A refusal for configuration is not tried again.
+//   - A newer reported ping replaces one that it makes pointless, see queue.push, which on its way has 2 s left. Any makes a
+//     periodic one pointless.
 type Reporter struct {
-	pinger   Pinger
-	current  func() (Ping, bool)
-	log      logrus.FieldLogger
+	options  ReporterOptions
 	doorbell chan struct{} // wakes the loop after a change of what mu guards
 	done     chan struct{} // closed when the loop has ended
 
@@ -66,22 +62,16 @@ type Reporter struct {
 	fresh   bool               // something was queued since the last try began
 	sending *Ping              // the ping on its way, nil when there is none
 	cancel  context.CancelFunc // ends it
-	closing context.Context    // nil until Close
+	closing time.Time          // when the last ping must be over; zero until Close
 }
 
 // Start starts a reporter. Its owner must call Close.
 func Start(o ReporterOptions) *Reporter {
-	interval := o.Interval
-	if interval <= 0 {
-		interval = defaultInterval
-	}
 	r := &Reporter{
-		pinger:   o.Pinger,
-		current:  o.Current,
-		log:      o.Log,
+		options:  o,
 		doorbell: make(chan struct{}, 1),
 		done:     make(chan struct{}),
-		pacer:    newPacer(interval, time.Now()),
+		pacer:    newPacer(o.Interval, time.Now()),
 		warned:   map[string]bool{},
 	}
 	go r.run()
@@ -93,7 +83,7 @@ func Start(o ReporterOptions) *Reporter {
 func (r *Reporter) Report(p Ping) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		return
 	}
 	r.queue.push(&p)
@@ -104,19 +94,16 @@ func (r *Reporter) Report(p Ping) {
 	r.ring()
 }
 
-// Close ends the reporter within budget, which the reported pings that are still waiting get in equal shares, so that the
-// last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more. It returns
-// when the reporter's goroutine has ended.
+// Close ends the reporter and its goroutine within budget, which the reported pings that still wait get in equal shares: the
+// last one is tried even when the server hangs on an earlier one. No rule about pauses holds them back any more.
 func (r *Reporter) Close(budget time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
-	defer cancel()
 	defer func() { <-r.done }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		return
 	}
-	r.closing = ctx
+	r.closing = time.Now().Add(budget)
 	r.ring()
 	switch {
 	case r.sending == nil:
@@ -141,7 +128,7 @@ func (r *Reporter) run() {
 	for {
 		queued, wait, closing := r.next()
 		switch {
-		case closing != nil:
+		case !closing.IsZero():
 			r.flush(closing)
 			return
 		case wait > 0:
@@ -158,9 +145,8 @@ func (r *Reporter) run() {
 	}
 }
 
-// next returns the reported ping to send, nil for a periodic one, and how long there is nothing to do until then; and the
-// closing context once there is one.
-func (r *Reporter) next() (queued *Ping, wait time.Duration, closing context.Context) {
+// next returns the reported ping to send, nil for a periodic one, how long there is nothing to do until then, and closing.
+func (r *Reporter) next() (queued *Ping, wait time.Duration, closing time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fresh {
@@ -173,15 +159,18 @@ func (r *Reporter) next() (queued *Ping, wait time.Duration, closing context.Con
 }
 
 func (r *Reporter) sendQueued(p *Ping) {
-	outcome := r.try(p)
-	if outcome.again {
-		r.pacer.retryQueue(time.Now(), outcome.retryAfter)
+	became := r.try(p)
+	if became == failed {
+		r.pacer.retryQueue(time.Now())
 		return
 	}
 	r.mu.Lock()
-	held := r.queue.remove(p) // not when something newer has replaced it
+	held := len(r.queue) > 0 && r.queue[0] == p // else something newer has replaced it
+	if held {
+		r.queue = slices.Delete(r.queue, 0, 1)
+	}
 	r.mu.Unlock()
-	if held && outcome.canceled {
+	if held && became == canceled {
 		r.lost(p)
 	}
 	r.pacer.retryNow()
@@ -196,50 +185,45 @@ func (r *Reporter) sendPeriodic() {
 		r.pacer.startInterval(now)
 	}
 	r.pacer.due = r.pacer.tick
-	if r.current == nil {
-		return
-	}
-	p, ok := r.current()
-	if !ok {
-		return
-	}
-	if outcome := r.try(&p); outcome.again {
-		r.pacer.retryPeriodic(time.Now(), outcome.retryAfter)
+	if p, ok := r.options.Current(); ok && r.try(&p) == failed {
+		r.pacer.retryPeriodic(time.Now())
 	}
 }
 
-// result is what became of a try. The zero value: accepted, or refused for good.
-type result struct {
-	again      bool          // it failed, and is worth another try
-	retryAfter time.Duration // not before that
-	canceled   bool          // something newer counts, or the time is up
-}
+// An outcome is what became of a try.
+type outcome int
+
+const (
+	settled  outcome = iota // accepted, or refused for good
+	failed                  // worth another try
+	canceled                // something newer counts, or the time is up
+)
 
 // try sends a ping such that Report and Close can cancel it.
-func (r *Reporter) try(p *Ping) result {
+func (r *Reporter) try(p *Ping) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.mu.Lock()
-	if r.closing != nil {
+	if !r.closing.IsZero() {
 		r.mu.Unlock()
-		return result{again: true} // if it is a reported ping, flush will send it
+		return failed // if it is a reported ping, flush will send it
 	}
 	r.sending, r.cancel, r.fresh = p, cancel, false
 	r.mu.Unlock()
 
 	r.pacer.tried(time.Now())
-	outcome := r.send(ctx, p)
+	became := r.send(ctx, p)
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sending, r.cancel = nil, nil
-	return outcome
+	return became
 }
 
 // send sends a ping and logs what became of it.
-func (r *Reporter) send(ctx context.Context, p *Ping) result {
-	log := r.log.WithField("ping", p.String())
-	err := r.pinger.Ping(ctx, *p)
+func (r *Reporter) send(ctx context.Context, p *Ping) outcome {
+	log := r.options.Log.WithField("ping", p.String())
+	err := r.options.Pinger.Ping(ctx, *p)
 	switch {
 	case err == nil:
 		log.Debug("Health ping accepted")
@@ -247,10 +231,10 @@ func (r *Reporter) send(ctx context.Context, p *Ping) result {
 			log.Info("Health pings are accepted again")
 			clear(r.warned)
 		}
-		return result{}
+		return settled
 	case ctx.Err() != nil:
 		log.Debug("Health ping given up: something newer counts")
-		return result{canceled: true}
+		return canceled
 	}
 	trouble := &Error{}
 	if !errors.As(err, &trouble) {
@@ -262,41 +246,44 @@ func (r *Reporter) send(ctx context.Context, p *Ping) result {
 	}
 	r.warned[trouble.cause] = true
 	log.Logf(level, "Health ping not accepted: %s", hint.Line(trouble))
-	return result{again: !trouble.Permanent, retryAfter: trouble.RetryAfter}
+	if trouble.Permanent {
+		return settled
+	}
+	r.pacer.hold = latest(r.pacer.hold, time.Now().Add(trouble.RetryAfter))
+	return failed
 }
 
 // flush gives each waiting ping its share of the time that is left.
-func (r *Reporter) flush(ctx context.Context) {
+func (r *Reporter) flush(deadline time.Time) {
 	r.mu.Lock()
 	waiting := r.queue
 	r.mu.Unlock()
-	deadline, _ := ctx.Deadline()
 	for i, p := range waiting {
 		share := time.Until(deadline) / time.Duration(len(waiting)-i)
-		if !r.sendLast(ctx, p, share) {
+		ctx, cancel := context.WithTimeout(context.Background(), share)
+		if r.sendLast(ctx, p) != settled {
 			r.lost(p)
 		}
+		cancel()
 	}
 }
 
 func (r *Reporter) lost(p *Ping) {
-	r.log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
+	r.options.Log.WithField("ping", p.String()).Warn("Health ping lost: no time is left to deliver it")
 }
 
-// sendLast tries a ping a few times within budget and reports whether it was accepted, or refused for good.
-func (r *Reporter) sendLast(ctx context.Context, p *Ping, budget time.Duration) bool {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
+// sendLast tries a ping a few times.
+func (r *Reporter) sendLast(ctx context.Context, p *Ping) outcome {
 	wait := backoff.Backoff{First: time.Second / 2, Max: time.Second}
-	for try := 1; ; try++ {
-		outcome := r.send(ctx, p)
-		if !outcome.again || try == closeTries {
-			return !outcome.again && !outcome.canceled
+	for range closeTries - 1 {
+		if became := r.send(ctx, p); became != failed {
+			return became
 		}
 		select {
 		case <-time.After(jitter(wait.Next())):
 		case <-ctx.Done():
-			return false
+			return canceled
 		}
 	}
+	return r.send(ctx, p)
 }

@@ -118,12 +118,16 @@ func current(p healthcheck.Ping) func() (healthcheck.Ping, bool) {
 	return func() (healthcheck.Ping, bool) { return p, true }
 }
 
-// start starts a reporter with an interval of a minute, closed at the end of the test.
+// start starts a reporter with an interval of a minute and, by default, nothing to say by itself, closed at the end of the
+// test.
 func start(t *testing.T, o healthcheck.ReporterOptions) (*healthcheck.Reporter, *logtest.Hook) {
 	logger, hook := logtest.NewNullLogger()
 	logger.SetLevel(logrus.TraceLevel)
 	if o.Interval == 0 {
 		o.Interval = time.Minute
+	}
+	if o.Current == nil {
+		o.Current = func() (healthcheck.Ping, bool) { return healthcheck.Ping{}, false }
 	}
 	o.Log = logger
 	r := healthcheck.Start(o)
@@ -168,9 +172,8 @@ func TestPeriodicPings(t *testing.T) {
 		until    time.Duration
 		want     []try
 	}{
-		"each minute":         {time.Minute, 185 * time.Second, []try{{60, "success"}, {120, "success"}, {180, "success"}}},
-		"a minute by default": {-1, 65 * time.Second, []try{{60, "success"}}},
-		"at least 15s apart":  {time.Second, 35 * time.Second, []try{{1, "success"}, {16, "success"}, {31, "success"}}},
+		"each minute":        {time.Minute, 185 * time.Second, []try{{60, "success"}, {120, "success"}, {180, "success"}}},
+		"at least 15s apart": {time.Second, 35 * time.Second, []try{{1, "success"}, {16, "success"}, {31, "success"}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

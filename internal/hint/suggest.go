@@ -11,26 +11,22 @@ func DidYouMean(word string, candidates []string) string {
 	return `did you mean "` + meant + `"?`
 }
 
-// Closest returns the candidate that somebody who wrote word most likely meant: one that is [Alike], or else the one with
-// the fewest typing errors, or else the first that begins like it. Empty: none is near enough.
+// Closest returns the candidate that somebody who wrote word most likely meant: the one with the fewest typing errors,
+// which case, dashes and underscores are not, or else the first that begins like it. Empty: none is near enough.
 func Closest(word string, candidates []string) string {
+	for edits := range min(2+len(word)/4, 4) {
+		for _, c := range candidates {
+			if within(edits, fold(word), fold(c)) {
+				return c
+			}
+		}
+	}
 	for _, c := range candidates {
-		if Alike(c, word) {
+		if len(word) >= 4 && strings.HasPrefix(fold(c), fold(word)) {
 			return c
 		}
 	}
-	best, limit := "", min(1+len(word)/4, 3)
-	for _, c := range candidates {
-		if edits := distance(fold(word), fold(c)); edits <= limit {
-			best, limit = c, edits-1
-		}
-	}
-	for _, c := range candidates {
-		if best == "" && len(word) >= 4 && strings.HasPrefix(fold(c), fold(word)) {
-			best = c
-		}
-	}
-	return best
+	return ""
 }
 
 // Alike says whether two words differ in nothing but case, dashes and underscores.
@@ -40,33 +36,21 @@ func fold(word string) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(word))
 }
 
-// distance counts the letters to insert, delete, replace or swap with their neighbour to turn a into b (the optimal
-// string alignment distance).
-func distance(a, b string) int {
-	const tooFar = 1 << 10
-	if len(a) > 2*len(b)+3 || len(b) > 2*len(a)+3 {
-		return tooFar
+// within says whether so many letters to insert, delete, replace or swap with their neighbour turn a into b.
+func within(edits int, a, b string) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
 	}
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
+	switch {
+	case a == "" || b == "":
+		return len(a)+len(b) <= edits
+	case edits == 0:
+		return false
+	case len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && within(edits-1, a[2:], b[2:]):
+		return true
+	default:
+		return within(edits-1, a[1:], b) || within(edits-1, a, b[1:]) || within(edits-1, a[1:], b[1:])
 	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := last[j]
-			if a[i] != b[j] {
-				substitution++
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, substitution)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }
 
 // OneOf lists words from which one can be chosen: "a, b or c".

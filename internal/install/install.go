@@ -12,11 +12,6 @@ import (
 	"github.com/kubevali/kubevali/internal/hint"
 )
 
-const (
-	programName = "kubevali"
-	programMode = 0o755
-)
-
 // Install copies the running program to dest, or to dest/kubevali when dest is a folder or ends in a slash, and returns
 // where to. Missing folders are created. The copy appears in one step, and may replace a program that is running; one
 // with the same content is left alone, and changed is false.
@@ -24,7 +19,10 @@ func Install(dest string) (path string, changed bool, err error) {
 	if dest == "" {
 		return "", false, hint.New("no destination", "name a file or a folder")
 	}
-	path = target(dest)
+	path = dest
+	if info, err := os.Stat(dest); strings.HasSuffix(dest, "/") || err == nil && info.IsDir() {
+		path = filepath.Join(dest, "kubevali")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return "", false, fmt.Errorf("cannot tell where the running program is: %w", err)
@@ -34,14 +32,6 @@ func Install(dest string) (path string, changed bool, err error) {
 		return "", false, fmt.Errorf("cannot read the running program: %w", err)
 	}
 	defer program.Close()
-	changed, err = atomicfile.Copy(path, program, programMode)
+	changed, err = atomicfile.Copy(path, program, 0o755)
 	return path, changed, err
-}
-
-func target(dest string) string {
-	info, err := os.Stat(dest)
-	if strings.HasSuffix(dest, string(filepath.Separator)) || err == nil && info.IsDir() {
-		return filepath.Join(dest, programName)
-	}
-	return dest
 }

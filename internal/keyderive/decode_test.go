@@ -75,7 +75,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"value no text", ed, keyderive.CometBFTJSON, strings.Replace(edJSON, `"`+edValue+`"`, "12345678", 1), "JSON"},
 		{"another type", ed, keyderive.CometBFTJSON, strings.Replace(edJSON, "Ed25519", "Secp256k1", 1), "priv_key.type"},
 		{"a type for another format", secp, keyderive.CometBFTJSON, edJSON, "ed25519 keys only"},
-		{"message of another type", secp, keyderive.LibP2PProtobufHex, edProto, "another type"},
+		{"message of another type", secp, keyderive.LibP2PProtobufHex, edProto, "of this type"},
 		{"message of another length", ed, keyderive.LibP2PProtobufHex, "0801123f" + edProto[8:], "PrivateKey message"},
 		{"message with more", ed, keyderive.LibP2PProtobufHex, edProto + "00", "PrivateKey message"},
 		{"short message", ed, keyderive.LibP2PProtobuf, "\x08\x01\x12", "PrivateKey message"},

@@ -35,12 +35,13 @@ const (
 
 // Words lists the formats.
 func (Format) Words() []string {
-	return []string{string(Raw), string(Hex), string(CometBFTJSON), string(LibP2PProtobuf), string(LibP2PProtobufHex), string(LibP2PProtobufBase64)}
+	return []string{string(Raw), string(Hex), string(CometBFTJSON),
+		string(LibP2PProtobuf), string(LibP2PProtobufHex), string(LibP2PProtobufBase64)}
 }
 
 // Check says whether a key of type t can be written in this format, and if not, in which it can.
 func (f Format) Check(t Type) error {
-	if err := t.check(); err != nil {
+	if err := checkWord("key type", t); err != nil {
 		return err
 	}
 	if f == CometBFTJSON && t != Ed25519 {
@@ -63,11 +64,14 @@ func (k *Key) Encode(f Format) ([]byte, error) {
 		return slices.Clone(k.private()), nil
 	case Hex:
 		return hex.AppendEncode(nil, k.private()), nil
-	case CometBFTJSON:
-		return k.cometJSON(), nil
 	}
 	data := k.libp2pData()
 	defer clear(data)
+	if f == CometBFTJSON { // as CometBFT's NodeKey.SaveAs writes it
+		value := base64.StdEncoding.AppendEncode(nil, data)
+		defer clear(value)
+		return slices.Concat([]byte(`{"priv_key":{"type":"`+cometKeyType+`","value":"`), value, []byte(`"}}`)), nil
+	}
 	message := libp2pMessage(k.typ, data)
 	if f == LibP2PProtobuf {
 		return message, nil
@@ -79,16 +83,6 @@ func (k *Key) Encode(f Format) ([]byte, error) {
 	return hex.AppendEncode([]byte(hexPrefix), message), nil
 }
 
-// cometJSON is what CometBFT's NodeKey.SaveAs writes. The value is the seed and the public key.
-func (k *Key) cometJSON() []byte {
-	const head, tail = `{"priv_key":{"type":"` + cometKeyType + `","value":"`, `"}}`
-	pair := k.libp2pData()
-	defer clear(pair)
-	text := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(pair))+len(tail))
-	text = base64.StdEncoding.AppendEncode(append(text, head...), pair)
-	return append(text, tail...)
-}
-
 // libp2pData is the private key as libp2p and CometBFT have it: for ed25519, seed and public key.
 func (k *Key) libp2pData() []byte {
 	if k.typ == Ed25519 {
@@ -97,19 +91,18 @@ func (k *Key) libp2pData() []byte {
 	return slices.Clone(k.private())
 }
 
-// libp2pMessage encodes a PublicKey or PrivateKey message of https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md:
-// field 1 is the key's type, field 2 its data. That is shorter than 128 bytes for both types of keys, so that its length is
-// one byte.
-func libp2pMessage(t Type, data []byte) []byte {
-	return slices.Concat([]byte{0x08, libp2pType(t), 0x12, byte(len(data))}, data)
-}
+// libp2pMessage encodes a PublicKey or PrivateKey message of the libp2p peer ID specification,
+// https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md.
+func libp2pMessage(t Type, data []byte) []byte { return append(libp2pHead(t, len(data)), data...) }
 
-// libp2pType is the type's number in the enum KeyType of the libp2p peer ID specification.
-func libp2pType(t Type) byte {
+// libp2pHead is the four bytes before a message's data: field 1 is the key's type, a number of the enum KeyType, and field 2
+// the data, shorter than 128 bytes for both types of keys, so that its length is one byte.
+func libp2pHead(t Type, size int) []byte {
+	keyType := byte(2)
 	if t == Ed25519 {
-		return 1
+		keyType = 1
 	}
-	return 2
+	return []byte{0x08, keyType, 0x12, byte(size)}
 }
 
 // ErrSigningKey is the error of [DecodeKey] for the key of a CometBFT validator. Such a file must never be overwritten,
@@ -130,29 +123,25 @@ func DecodeKey(t Type, f Format, content []byte) (*Key, error) {
 	return key, nil
 }
 
-func decode(t Type, f Format, content []byte) (*Key, error) {
+func decode(t Type, f Format, content []byte) (key *Key, err error) {
+	data := content
 	switch f {
-	case Raw:
-		return keyOf(t, content)
 	case CometBFTJSON:
 		return decodeComet(content)
-	case LibP2PProtobuf:
-		return decodeProtobuf(t, content)
+	case Hex, LibP2PProtobufHex:
+		data, err = hex.AppendDecode(nil, bytes.TrimPrefix(withoutNewline(content), []byte(hexPrefix)))
+		defer clear(data)
+		if err != nil {
+			return nil, errors.New("it is not made of pairs of hexadecimal digits")
+		}
 	case LibP2PProtobufBase64:
-		message, err := base64.StdEncoding.Strict().AppendDecode(nil, withoutNewline(content))
-		defer clear(message)
+		data, err = base64.StdEncoding.Strict().AppendDecode(nil, withoutNewline(content))
+		defer clear(data)
 		if err != nil {
 			return nil, errors.New("it is not base64")
 		}
-		return decodeProtobuf(t, message)
 	}
-	digits := bytes.TrimPrefix(withoutNewline(content), []byte(hexPrefix))
-	data, err := hex.AppendDecode(nil, digits)
-	defer clear(data)
-	if err != nil {
-		return nil, errors.New("it is not made of pairs of hexadecimal digits")
-	}
-	if f == Hex {
+	if f == Raw || f == Hex {
 		return keyOf(t, data)
 	}
 	return decodeProtobuf(t, data)
@@ -181,16 +170,14 @@ func decodeComet(content []byte) (*Key, error) {
 }
 
 func decodeProtobuf(t Type, message []byte) (*Key, error) {
-	if len(message) < 4 || message[0] != 0x08 || message[2] != 0x12 || int(message[3]) != len(message)-4 {
-		return nil, errors.New("it is not a PrivateKey message of libp2p")
+	data, ok := bytes.CutPrefix(message, libp2pHead(t, len(message)-4))
+	switch {
+	case !ok:
+		return nil, errors.New("it is not a PrivateKey message of libp2p with a key of this type")
+	case t == Ed25519:
+		return decodePair(data)
 	}
-	if message[1] != libp2pType(t) {
-		return nil, errors.New("it is a key of another type")
-	}
-	if t == Ed25519 {
-		return decodePair(message[4:])
-	}
-	return keyOf(t, message[4:])
+	return keyOf(t, data)
 }
 
 // decodePair reads the seed and the public key of ed25519.
@@ -199,14 +186,11 @@ func decodePair(pair []byte) (*Key, error) {
 		return nil, fmt.Errorf("it has %d bytes, not %d of private and %d of public key", len(pair), keySize, keySize)
 	}
 	key, err := keyOf(Ed25519, pair[:keySize])
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(key.public, pair[keySize:]) {
+	if err == nil && !bytes.Equal(key.public, pair[keySize:]) {
 		key.Wipe()
 		return nil, errors.New("its public key is not that of its private key")
 	}
-	return key, nil
+	return key, err
 }
 
 // keyOf makes a key of a copy of private.
@@ -215,9 +199,5 @@ func keyOf(t Type, private []byte) (*Key, error) {
 		return nil, fmt.Errorf("it has %d bytes, not %d", len(private), keySize)
 	}
 	own := [keySize]byte(private)
-	key, err := newKey(t, &own, multiplyOnce)
-	if err != nil {
-		clear(own[:])
-	}
-	return key, err
+	return newKey(t, &own, multiplyOnce)
 }

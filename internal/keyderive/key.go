@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"math/big"
 	"slices"
 	"strings"
@@ -16,14 +15,15 @@ import (
 
 // Key is a private key with its public half. It is safe for concurrent use, apart from Wipe.
 type Key struct {
-	redacted
 	typ     Type
 	private hidden // 32 bytes
 	public  []byte // ed25519: 32 bytes; secp256k1: 65 bytes, uncompressed
 }
 
-// newKey takes private over. It fails for a secp256k1 key outside of [1, n-1], which no node accepts but libp2p, which
-// reduces it modulo n.
+const keySize = 32 // bytes of a private key, of either type
+
+// newKey takes private over. It wipes it and fails for a secp256k1 key outside of [1, n-1], which no node accepts but
+// libp2p, which reduces it modulo n.
 func newKey(t Type, private *[keySize]byte, multiply multiplication) (*Key, error) {
 	if t == Ed25519 {
 		pair := ed25519.NewKeyFromSeed(private[:])
@@ -33,6 +33,7 @@ func newKey(t Type, private *[keySize]byte, multiply multiplication) (*Key, erro
 	var scalar secp256k1.ModNScalar
 	defer scalar.Zero()
 	if overflow := scalar.SetBytes(private); overflow != 0 || scalar.IsZero() {
+		clear(private[:])
 		return nil, fmt.Errorf("a %s key must lie in [1, n-1], and this one does not", Secp256k1)
 	}
 	var point secp256k1.JacobianPoint
@@ -113,20 +114,15 @@ func base58(data []byte) string {
 		alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 		digits   = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV" // of big.Int.Text
 	)
-	significant := bytes.TrimLeft(data, "\x00")
-	ones := strings.Repeat(alphabet[:1], len(data)-len(significant))
-	if len(significant) == 0 {
-		return ones
-	}
-	number := new(big.Int).SetBytes(significant).Text(len(alphabet))
-	return ones + strings.Map(func(digit rune) rune { return rune(alphabet[strings.IndexRune(digits, digit)]) }, number)
+	zeros := len(data) - len(bytes.TrimLeft(data, "\x00"))
+	number := strings.TrimPrefix(new(big.Int).SetBytes(data).Text(len(alphabet)), "0")
+	return strings.Map(func(digit rune) rune { return rune(alphabet[strings.IndexRune(digits, digit)]) },
+		strings.Repeat("0", zeros)+number)
 }
 
-const redaction = "[secret]"
-
-// hidden is secret bytes behind a function; nil once wiped. fmt prints the unexported fields of a struct without asking
-// their Format, and with a verb that does not fit even what a pointer among them points to; of a function it only knows
-// the address.
+// hidden is secret bytes behind a function; nil once wiped. fmt prints the unexported fields of a struct whatever their
+// methods say, and with a verb that does not fit even what a pointer among them points to; of a function it only knows the
+// address.
 type hidden func() []byte
 
 func hide(secret []byte) hidden { return func() []byte { return secret } }
@@ -137,15 +133,3 @@ func (h *hidden) wipe() {
 		*h = nil
 	}
 }
-
-// redacted keeps the type that embeds it from being printed, logged or marshalled.
-type redacted struct{}
-
-// String returns "[secret]".
-func (redacted) String() string { return redaction }
-
-// Format prints "[secret]", whatever the verb.
-func (redacted) Format(s fmt.State, _ rune) { io.WriteString(s, redaction) }
-
-// MarshalText returns "[secret]"; JSON, YAML and log/slog use it.
-func (redacted) MarshalText() ([]byte, error) { return []byte(redaction), nil }

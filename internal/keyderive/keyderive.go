@@ -7,8 +7,8 @@
 //
 //   - Same root, scheme, type and identity: same key, in every version of this package.
 //   - A key is valid: a secp256k1 key lies in [1, n-1], and no two identities share the input of hkdf-sha256.
-//   - Neither a root secret nor a private key is part of an error, and printing or marshalling a [Root] or [Key] shows
-//     "[secret]".
+//   - Neither a root secret nor a private key is part of an error, and printing or marshalling a [Root] or [Key] does not
+//     show it.
 //
 // Wiping is best effort: Go may have left copies on stacks, and the arithmetic of secp256k1 does not run in constant
 // time. Both matter to somebody inside of the process only, who can read the root secret anyway.
@@ -38,8 +38,6 @@ const (
 // Words lists the schemes.
 func (Scheme) Words() []string { return []string{string(HKDFSHA256), string(RSS3SHA256)} }
 
-func (s Scheme) check() error { return checkWord("scheme", s) }
-
 // Type is the curve that a key is for.
 type Type string
 
@@ -50,8 +48,6 @@ const (
 
 // Words lists the types.
 func (Type) Words() []string { return []string{string(Secp256k1), string(Ed25519)} }
-
-func (t Type) check() error { return checkWord("key type", t) }
 
 func checkWord[T interface {
 	~string

@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,14 +41,9 @@ type KeyIdentity struct {
 	keyderive.Public
 }
 
-type identitiesJSON struct {
-	Version int             `json:"version"`
-	Pods    []PodIdentities `json:"pods"`
-}
-
 // WriteIdentities writes identities.json into folder, for all to read. changed says whether it had to be.
 func WriteIdentities(folder string, fleet []PodIdentities) (changed bool, err error) {
-	content, err := json.Marshal(identitiesJSON{identitiesVersion, fleet})
+	content, err := json.Marshal(listing{Version: identitiesVersion, Pods: fleet})
 	if err != nil {
 		return false, err
 	}
@@ -63,76 +59,76 @@ func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
 		listed = readListing(path)
 		keep(&k.listed, folder, listed)
 	}
-	if listed.err != nil {
-		return keyderive.Public{}, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",
-			noRoot(key.Root), path, listed.err), "pass the root secret in, or have an init container run "+
-			"`kubevali key write` into a volume that is mounted at "+folder+" here too")
-	}
+	const again = "have `kubevali key write` run again, with this configuration"
 	public, ok := listed.keys[entry{key.Namespace, key.Pod, key.Name}]
 	switch {
+	case listed.err != nil:
+		return public, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",
+			noRoot(key.Root), path, listed.err), "pass the root secret in, or "+writeInto(folder))
 	case !ok:
-		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s, but %s",
-			noRoot(key.Root), path, ErrUnlisted, key.Name, key.Pod, key.Namespace, listed.known(key)),
-			"have `kubevali key write` run again, with this configuration, for a fleet that counts this pod in")
+		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s, but %s", noRoot(key.Root), path,
+			ErrUnlisted, key.Name, key.Pod, key.Namespace, listed.known(key)), again+", for a fleet that counts this pod in")
 	case public.Type != key.Type:
 		return public, hint.With(fmt.Errorf("%w, and by %s key %s is of type %q, not %s",
-			noRoot(key.Root), path, key.Name, string(public.Type), key.Type), "have `kubevali key write` run again, with this configuration")
+			noRoot(key.Root), path, key.Name, string(public.Type), key.Type), again)
 	}
 	return public, nil
 }
 
+// writeInto says how a container without the root gets what another one writes.
+func writeInto(folder string) string {
+	return "have an init container run `kubevali key write` into a volume that is mounted at " + folder + " here too"
+}
+
 // listing is what identities.json says, or why it says nothing.
 type listing struct {
-	pods []PodIdentities
-	keys map[entry]keyderive.Public
-	err  error
+	Version int             `json:"version"`
+	Pods    []PodIdentities `json:"pods"`
+	keys    map[entry]keyderive.Public
+	err     error
 }
 
 // entry is what a key is looked up by.
 type entry struct{ namespace, pod, name string }
 
-func readListing(path string) listing {
+func readListing(path string) (l listing) {
 	content, err := atomicfile.Read(path, maxIdentities)
 	if err != nil {
 		return listing{err: err}
 	}
-	var list identitiesJSON
-	if err := json.Unmarshal(content, &list); err != nil {
+	if err := json.Unmarshal(content, &l); err != nil {
 		return listing{err: fmt.Errorf("it is not a list of identities: %w", err)}
 	}
-	if list.Version != identitiesVersion {
+	if l.Version != identitiesVersion {
 		return listing{err: fmt.Errorf("it is of version %d and not %d: use one version of kubevali in all containers",
-			list.Version, identitiesVersion)}
+			l.Version, identitiesVersion)}
 	}
-	keys := make(map[entry]keyderive.Public)
-	for _, pod := range list.Pods {
+	l.keys = make(map[entry]keyderive.Public)
+	for _, pod := range l.Pods {
 		for _, key := range pod.Keys {
-			keys[entry{pod.Namespace, pod.Pod, key.Name}] = key.Public
+			l.keys[entry{pod.Namespace, pod.Pod, key.Name}] = key.Public
 		}
 	}
-	return listing{pods: list.Pods, keys: keys}
+	return l
 }
 
 // known tells people what is listed instead of a key: the pod's other keys or, where the pod is not listed, the pods that
 // are, of many the first and last ones.
 func (l listing) known(key Key) string {
 	const ends = 2
-	pods := make([]string, len(l.pods))
-	for i, pod := range l.pods {
+	var pods []string
+	for _, pod := range l.Pods {
 		if pod.Pod == key.Pod && pod.Namespace == key.Namespace {
-			names := make([]string, len(pod.Keys))
-			for i, key := range pod.Keys {
-				names[i] = key.Name
+			var names []string
+			for _, key := range pod.Keys {
+				names = append(names, key.Name)
 			}
 			return "its keys " + strings.Join(names, ", ")
 		}
-		pods[i] = pod.Namespace + "/" + pod.Pod
+		pods = append(pods, pod.Namespace+"/"+pod.Pod)
 	}
-	switch last := len(pods) - ends; {
-	case len(pods) == 0:
-		return "no pods"
-	case last > ends:
+	if last := len(pods) - ends; last > ends {
 		pods = slices.Concat(pods[:ends], []string{"…"}, pods[last:])
 	}
-	return strings.Join(pods, ", ")
+	return cmp.Or(strings.Join(pods, ", "), "no pods")
 }

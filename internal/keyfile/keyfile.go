@@ -46,14 +46,6 @@ type Source struct {
 	File string // path of a file
 }
 
-// String is how errors name the source.
-func (s Source) String() string {
-	if s.Env != "" {
-		return "variable " + s.Env
-	}
-	return "file " + s.File
-}
-
 // IfExists says what becomes of another key that is at a key's path.
 type IfExists string
 

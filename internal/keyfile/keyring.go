@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -148,7 +149,7 @@ func (k *Keyring) root(key Key) (*keyderive.Root, error) {
 	defer clear(secret)
 	root, err := keyderive.NewRoot(key.Scheme, secret)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key.Root, err)
+		return nil, fmt.Errorf("%s: %w", cmp.Or(key.Root.Env, key.Root.File), err)
 	}
 	keep(&k.roots, use, root)
 	return root, nil
@@ -159,27 +160,20 @@ func (k *Keyring) secret(source Source) ([]byte, error) {
 	switch secret, ok := k.env[source.Env]; {
 	case k.wiped:
 		return nil, errors.New("the root secret has been wiped")
-	case source.Env == "":
-		return readRoot(source)
-	case !ok:
-		return nil, noRoot(source)
-	default:
+	case ok:
 		return slices.Clone(secret), nil
+	case source.Env != "":
+		return nil, noRoot(source)
 	}
-}
-
-func readRoot(source Source) ([]byte, error) {
 	secret, err := atomicfile.Read(source.File, maxFile)
-	advice := ""
 	switch {
-	case err == nil:
-		return secret, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, noRoot(source)
-	case errors.Is(err, fs.ErrPermission):
-		advice = fmt.Sprintf("let user %d read it (a Secret's defaultMode, or the pod's securityContext.fsGroup)", os.Geteuid())
+	case err != nil:
+		return nil, unreadable("the root secret in "+source.File, err, "set the Secret's defaultMode, or the pod's "+
+			"securityContext.fsGroup")
 	}
-	return nil, hint.With(fmt.Errorf("cannot read the root secret in %s: %w", source.File, err), advice)
+	return secret, nil
 }
 
 func noRoot(source Source) error {
@@ -187,4 +181,12 @@ func noRoot(source Source) error {
 		return fmt.Errorf("%w (variable %s is not set)", ErrNoRoot, source.Env)
 	}
 	return fmt.Errorf("%w (there is no file %s)", ErrNoRoot, source.File)
+}
+
+// unreadable is the error for what is there and cannot be read. Where this process may not, allow says what helps.
+func unreadable(what string, err error, allow string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		err = hint.With(err, fmt.Sprintf("user %d may not: %s", os.Geteuid(), allow))
+	}
+	return fmt.Errorf("cannot read %s: %w", what, err)
 }

@@ -14,8 +14,8 @@
 package kube
 
 import (
-	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"sync"
@@ -37,7 +37,7 @@ const (
 
 // Options say how a client behaves. The zero value tries everything once and says nothing.
 type Options struct {
-	// UserAgent is sent with every request; "": kubevali.
+	// UserAgent is sent with every request.
 	UserAgent string
 	// Patience is for how long a request puts up with an API server that does not answer, or says to come back later.
 	// 0: it is tried once.
@@ -64,7 +64,6 @@ type Client struct {
 func NewClient(c Cluster, o Options) (*Client, error) {
 	client := &Client{cluster: c, options: o, transport: o.Transport}
 	client.reader = reader{client.do}
-	client.options.UserAgent = cmp.Or(o.UserAgent, manager)
 	if o.Log == nil {
 		client.options.Log = func(string, ...any) {}
 	}
@@ -73,17 +72,17 @@ func NewClient(c Cluster, o Options) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		client.transport = newTransport(&tls.Config{RootCAs: roots})
+		client.transport = newTransport(roots)
 	}
 	return client, nil
 }
 
 // newTransport makes its connections itself, whatever proxy there is for others: the API server is in the pod's own
 // cluster.
-func newTransport(config *tls.Config) *http.Transport {
+func newTransport(roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:        config,
+		TLSClientConfig:        &tls.Config{RootCAs: roots},
 		DisableCompression:     true, // unpacking needs more memory than an answer
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        idleTimeout,

@@ -1,14 +1,13 @@
 package kube
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/kubevali/kubevali/internal/atomicfile"
 	"github.com/kubevali/kubevali/internal/hint"
@@ -27,37 +26,45 @@ const (
 // Cluster is the cluster of the pod that this process runs in, and the service account as which it asks there.
 // https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 type Cluster struct {
-	server     url.URL
+	address    string // host:port
 	accountDir string
 }
 
 // InPod returns the cluster of the pod that this process runs in, and false where it runs in none. It looks at two
 // environment variables, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which the kubelet sets, and at no file.
-// accountDir is AccountDir, but for tests.
-func InPod(getenv func(name string) string, accountDir string) (Cluster, bool) {
-	host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
+// environ is a list of name=value, as os.Environ returns it; accountDir is AccountDir, but for tests.
+func InPod(environ []string, accountDir string) (Cluster, bool) {
+	var host, port string
+	for _, entry := range environ {
+		switch name, value, _ := strings.Cut(entry, "="); name {
+		case "KUBERNETES_SERVICE_HOST":
+			host = value
+		case "KUBERNETES_SERVICE_PORT":
+			port = value
+		}
+	}
 	if host == "" || port == "" {
 		return Cluster{}, false
 	}
-	return Cluster{url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}, accountDir}, true
+	return Cluster{net.JoinHostPort(host, port), accountDir}, true
 }
 
 // Server is the API server's address, as https://10.96.0.1:443.
-func (c Cluster) Server() string { return c.server.String() }
+func (c Cluster) Server() string { return "https://" + c.address }
 
 // roots are what the API server's certificate is checked against; nil: the system's.
 func (c Cluster) roots() (*x509.CertPool, error) {
 	path := filepath.Join(c.accountDir, rootsFile)
-	data, err := readFile(path)
+	data, err := atomicfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	pool := x509.NewCertPool()
-	if err == nil && !pool.AppendCertsFromPEM(data) {
-		err = fmt.Errorf("%s is not a certificate in PEM", path)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", account, err)
+		return nil, fmt.Errorf("%s: %s: %w", account, path, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s: %s is not a certificate in PEM", account, path)
 	}
 	return pool, nil
 }
@@ -66,28 +73,18 @@ func (c Cluster) roots() (*x509.CertPool, error) {
 // request: the kubelet replaces it about every hour.
 func (c Cluster) token() (string, error) {
 	path := filepath.Join(c.accountDir, tokenFile)
-	data, err := readFile(path)
-	token := bytes.TrimSpace(data)
+	data, err := atomicfile.Read(path, maxFile)
+	token := strings.TrimSpace(string(data))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", hint.New(account+": the pod has no token ("+path+")",
 			"remove automountServiceAccountToken: false from the pod's spec and from its ServiceAccount")
 	case err != nil:
-	case len(token) == 0:
-		err = fmt.Errorf("%s is empty", path)
-	case bytes.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		err = fmt.Errorf("%s holds no token", path)
+		return "", fmt.Errorf("%s: %s: %w", account, path, err)
+	case token == "":
+		return "", fmt.Errorf("%s: %s is empty", account, path)
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", fmt.Errorf("%s: %s holds no token", account, path)
 	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", account, err)
-	}
-	return string(token), nil
-}
-
-func readFile(path string) ([]byte, error) {
-	data, err := atomicfile.Read(path, maxFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return data, nil
+	return token, nil
 }

@@ -16,7 +16,7 @@ func TestInPod(t *testing.T) {
 		{"10.96.0.1", "", ""},
 		{"", "443", ""},
 	} {
-		c, ok := kube.InPod(environ("KUBERNETES_SERVICE_HOST", tc.host, "KUBERNETES_SERVICE_PORT", tc.port), kube.AccountDir)
+		c, ok := kube.InPod(environ(tc.host, tc.port), kube.AccountDir)
 		if ok != (tc.server != "") || ok && c.Server() != tc.server {
 			t.Errorf("%q, %q: %s, %v", tc.host, tc.port, c.Server(), ok)
 		}

@@ -22,3 +22,9 @@ func (i intercepted) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // SetTimeout sets how long one run of kubectl may take.
 func (k *Kubectl) SetTimeout(d time.Duration) { k.timeout = d }
+
+// UID is the Service's.
+func (s Service) UID() string { return s.uid }
+
+// Managed says whether kubevali made the Service.
+func (s Service) Managed() bool { return s.managed() }

@@ -23,16 +23,9 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// environ is an environment that holds these variables and no others.
-func environ(pairs ...string) func(string) string {
-	return func(name string) string {
-		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] == name {
-				return pairs[i+1]
-			}
-		}
-		return ""
-	}
+// environ is the environment of a pod that finds its API server there.
+func environ(host, port string) []string {
+	return []string{"KUBERNETES_SERVICE_HOST=" + host, "OTHER=x", "KUBERNETES_SERVICE_PORT=" + port}
 }
 
 // account makes a service account's folder with these files.
@@ -52,7 +45,7 @@ func inPod(t *testing.T, address, dir string) kube.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cluster, ok := kube.InPod(environ("KUBERNETES_SERVICE_HOST", host, "KUBERNETES_SERVICE_PORT", port), dir)
+	cluster, ok := kube.InPod(environ(host, port), dir)
 	if !ok {
 		t.Fatal("no cluster")
 	}

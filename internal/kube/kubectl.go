@@ -8,8 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
@@ -50,33 +50,26 @@ func (k *Kubectl) ask(ctx context.Context, r request, out any) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-	target := r.path()
-	if len(r.query) > 0 {
-		target += "?" + r.query.Encode()
-	}
 	answer, complaint := limitedBuffer{max: maxAnswer}, limitedBuffer{max: maxComplaint}
-	cmd := exec.CommandContext(limited, "kubectl", "get", "--raw", target)
+	cmd := exec.CommandContext(limited, "kubectl", "get", "--raw", r.url().String())
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = k.env, &answer, &complaint, kubectlGrace
 	err := cmd.Run()
-	if errors.Is(err, syscall.ECHILD) && len(complaint.data) == 0 {
-		err = nil // who reaps orphans has taken its exit status, too
-	}
 	switch {
 	case err == nil:
-		err = json.Unmarshal(answer.data, out)
-		if err == nil {
-			return nil
+		if err = json.Unmarshal(answer.data, out); err != nil {
+			return r.error(Error{Message: "kubectl does not answer as a Kubernetes API server does: " + err.Error()})
 		}
-		return r.error("kubectl does not answer as a Kubernetes API server does: " + err.Error())
+		return nil
 	case ctx.Err() != nil:
-		return r.cancelled(ctx)
+		return r.ended(ctx, nil)
 	case limited.Err() != nil:
-		e := r.error(fmt.Sprintf("kubectl did not answer within %s", k.timeout))
-		e.Remedy = "run kubectl get nodes by hand: the cluster may be out of reach, or kubectl wait for somebody to log in"
-		e.temporary, e.err = true, limited.Err()
-		return e
+		return r.error(Error{
+			Message:   fmt.Sprintf("kubectl did not answer within %s", k.timeout),
+			Remedy:    "run kubectl get nodes by hand: the cluster may be out of reach, or kubectl wait for somebody to log in",
+			temporary: true, err: limited.Err(),
+		})
 	case answer.full:
-		return r.error(tooLarge)
+		return r.error(Error{Message: tooLarge})
 	case errors.Is(err, exec.ErrNotFound):
 		return noCluster("there is no kubectl in PATH", "install kubectl, through which clusters are asked outside of a pod")
 	}
@@ -94,53 +87,47 @@ func (r request) complained(text string, failure error) error {
 	line := complaint(text)
 	if said, ok := strings.CutPrefix(line, "Error from server ("); ok {
 		reason, message, _ := strings.Cut(said, "): ")
-		s := status{Reason: reason, Message: message}
 		switch {
 		case reason == "NotFound" && !strings.HasPrefix(message, "the server could not find"): // which no API server says of an object
-			return r.refusal(http.StatusNotFound, s)
+			return r.refusal(http.StatusNotFound, status{Message: message})
 		case reason == "Forbidden":
-			return r.refusal(http.StatusForbidden, s)
+			return r.refusal(http.StatusForbidden, status{Message: message})
 		case reason == "Expired":
-			return r.refusal(http.StatusGone, s)
+			return r.refusal(http.StatusGone, status{Message: message})
 		}
 	}
 	switch {
 	case strings.Contains(line, "(Unauthorized)"):
-		e := r.error("the API server does not accept the credentials of kubectl's current context")
-		e.Code, e.Reason, e.Remedy = http.StatusUnauthorized, "Unauthorized", "log in again, or choose another context"
-		return e
+		return r.error(Error{
+			Code:    http.StatusUnauthorized,
+			Message: "the API server does not accept the credentials of kubectl's current context",
+			Remedy:  "log in again, or choose another context",
+		})
 	case strings.HasPrefix(line, "The connection to the server localhost:8080 was refused"): // asked where none is known
 		return noCluster("kubectl has no current context", "set KUBECONFIG, or choose a context: kubectl config use-context NAME")
 	case line == "":
 		line = failure.Error()
 	}
-	e := r.error("kubectl: " + line)
-	e.Remedy = "see whether kubectl get nodes works; kubectl config current-context says which cluster it asks"
-	return e
+	return r.error(Error{
+		Message: "kubectl: " + line,
+		Remedy:  "see whether kubectl get nodes works; kubectl config current-context says which cluster it asks",
+	})
 }
 
 // complaint is the line of kubectl's standard error that says what is wrong; before it there may be warnings, after it
 // explanations.
 func complaint(text string) string {
-	printable := func(r rune) rune {
+	text = strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
+	}, text)
+	said := regexp.MustCompile(`(?m)^ *(Error|error:|Unable to connect|The connection to the server).*`).FindString(text)
+	if said == "" {
+		said, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	}
-	first := ""
-	for line := range strings.Lines(strings.Map(printable, text)) {
-		line = explain(line)
-		for _, begin := range []string{"Error", "error:", "Unable to connect", "The connection to the server"} {
-			if strings.HasPrefix(line, begin) {
-				return line
-			}
-		}
-		if first == "" {
-			first = line
-		}
-	}
-	return first
+	return explain(said)
 }
 
 // limitedBuffer takes up to max bytes and refuses more.

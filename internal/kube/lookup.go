@@ -13,9 +13,7 @@ import (
 
 // Pod is the part of a pod that kubevali asks for.
 type Pod struct {
-	Namespace string
-	Name      string
-	UID       string
+	UID string
 	// Node is the name of the node it runs on (spec.nodeName); "": it is on none yet.
 	Node   string
 	Labels map[string]string
@@ -60,16 +58,22 @@ type Address struct {
 
 // Service is the part of a Service that kubevali asks for.
 type Service struct {
-	Namespace string
-	Name      string
-	UID       string
-	Type      string // NodePort, LoadBalancer, or what something else made it
-	Ports     []ServicePort
+	Type  string // NodePort, LoadBalancer, or what something else made it
+	Ports []ServicePort
 	// Ingress are a load balancer's addresses: IP addresses, or host names where the cluster knows no IP address.
 	Ingress []string
-	// Managed says that it carries the annotation kubeva.li/managed-by: kubevali.
-	Managed bool
+
+	uid         string // "" where there is none
+	version     string // metadata.resourceVersion
+	deleted     bool   // it is being deleted
+	annotations map[string]string
+	selector    map[string]string
 }
+
+func (s Service) exists() bool { return s.uid != "" }
+
+// managed says that it carries the annotation kubeva.li/managed-by: kubevali.
+func (s Service) managed() bool { return s.annotations[managedByAnnotation] == manager }
 
 // NodePorts are the Service's node ports by the names of its ports; 0 for a port that has none.
 func (s Service) NodePorts() map[string]int {
@@ -90,8 +94,8 @@ type ServicePort struct {
 	Port int `json:"port"`
 	// NodePort is opened on every node. 0 in a ServiceSpec: the cluster chooses; 0 in a Service: there is none.
 	NodePort int `json:"nodePort"`
-	// TargetPort is where the pod listens. 0 in a ServiceSpec: the node port, whichever it becomes (type LoadBalancer:
-	// Port); 0 in a Service: a port that has a name instead.
+	// TargetPort is where the pod listens. 0 in a ServiceSpec: the node port, whichever it becomes; 0 in a Service: a port
+	// that has a name instead.
 	TargetPort int `json:"targetPort"`
 }
 
@@ -112,66 +116,13 @@ const (
 	maxPages = 1000
 )
 
-// The wire types below hold what is read, no more; the rest is not decoded.
-
-type objectMeta struct {
-	Name              string            `json:"name"`
-	UID               string            `json:"uid"`
-	ResourceVersion   string            `json:"resourceVersion"`
-	DeletionTimestamp string            `json:"deletionTimestamp"`
-	Labels            map[string]string `json:"labels"`
-	Annotations       map[string]string `json:"annotations"`
-	OwnerReferences   []struct {
-		Owner
-		Controller bool `json:"controller"`
-	} `json:"ownerReferences"`
-}
-
-type wirePod struct {
-	Metadata objectMeta `json:"metadata"`
-	Spec     struct {
-		NodeName string `json:"nodeName"`
-	} `json:"spec"`
-}
-
-type wireNode struct {
-	Metadata struct {
-		Name string `json:"name"`
-	} `json:"metadata"`
-	Status struct {
-		Addresses []Address `json:"addresses"`
-	} `json:"status"`
-}
-
-type wireNodes struct {
-	Metadata struct {
-		Continue string `json:"continue"`
-	} `json:"metadata"`
-	Items []wireNode `json:"items"`
-}
-
-type wireService struct {
-	Metadata objectMeta `json:"metadata"`
-	Spec     struct {
-		Type     string            `json:"type"`
-		Selector map[string]string `json:"selector"`
-		Ports    []ServicePort     `json:"ports"`
-	} `json:"spec"`
-	Status struct {
-		LoadBalancer struct {
-			Ingress []struct {
-				IP       string `json:"ip"`
-				Hostname string `json:"hostname"`
-			} `json:"ingress"`
-		} `json:"loadBalancer"`
-	} `json:"status"`
-}
-
 // reader looks things up, whoever asks for them.
 type reader struct {
 	// ask decodes the answer to a request into out.
 	ask func(ctx context.Context, r request, out any) error
 }
+
+// What the functions below decode is what is read, no more. Names of fields match those of JSON but for their case.
 
 // Pod looks a pod up. It needs the verb get on pods in the namespace.
 func (l reader) Pod(ctx context.Context, namespace, name string) (Pod, error) {
@@ -179,11 +130,21 @@ func (l reader) Pod(ctx context.Context, namespace, name string) (Pod, error) {
 }
 
 func (l reader) pod(ctx context.Context, r request) (Pod, error) {
-	var w wirePod
+	var w struct {
+		Metadata struct {
+			UID             string
+			Labels          map[string]string
+			OwnerReferences []struct {
+				Owner
+				Controller bool
+			}
+		}
+		Spec struct{ NodeName string }
+	}
 	if err := l.ask(ctx, r, &w); err != nil {
 		return Pod{}, err
 	}
-	p := Pod{Namespace: r.namespace, Name: r.name, UID: w.Metadata.UID, Node: w.Spec.NodeName, Labels: w.Metadata.Labels}
+	p := Pod{UID: w.Metadata.UID, Node: w.Spec.NodeName, Labels: w.Metadata.Labels}
 	for _, owner := range w.Metadata.OwnerReferences {
 		if owner.Controller {
 			p.Controller = &owner.Owner
@@ -192,13 +153,9 @@ func (l reader) pod(ctx context.Context, r request) (Pod, error) {
 	return p, nil
 }
 
-// Node looks a node up. It needs the verb get on nodes, cluster-wide.
-func (l reader) Node(ctx context.Context, name string) (Node, error) {
-	var w wireNode
-	if err := l.ask(ctx, request{verb: "get", resource: "nodes", name: name}, &w); err != nil {
-		return Node{}, err
-	}
-	return w.node(), nil
+type wireNode struct {
+	Metadata struct{ Name string }
+	Status   struct{ Addresses []Address }
 }
 
 // node leaves out addresses that are empty: some clouds list an ExternalIP for machines that have none.
@@ -208,12 +165,22 @@ func (w wireNode) node() Node {
 	return Node{Name: w.Metadata.Name, Addresses: known}
 }
 
+// Node looks a node up. It needs the verb get on nodes, cluster-wide.
+func (l reader) Node(ctx context.Context, name string) (Node, error) {
+	var w wireNode
+	err := l.ask(ctx, request{verb: "get", resource: "nodes", name: name}, &w)
+	return w.node(), err
+}
+
 // Nodes lists all nodes, ordered by name. It needs the verb list on nodes, cluster-wide.
 func (l reader) Nodes(ctx context.Context) ([]Node, error) {
 	var nodes []Node
 	r := request{verb: "list", resource: "nodes", query: url.Values{"limit": {strconv.Itoa(pageSize)}}}
 	for range maxPages {
-		var page wireNodes
+		var page struct {
+			Metadata struct{ Continue string }
+			Items    []wireNode
+		}
 		err := l.ask(ctx, r, &page)
 		if isCode(err, http.StatusGone) && r.query.Has("continue") {
 			// The list the pages are from is no longer kept: it begins anew.
@@ -233,42 +200,46 @@ func (l reader) Nodes(ctx context.Context) ([]Node, error) {
 		}
 		r.query.Set("continue", page.Metadata.Continue)
 	}
-	return nil, r.error("the list has no end")
+	return nil, r.error(Error{Message: "the list has no end"})
 }
 
 // Service looks a Service up. It needs the verb get on services in the namespace. NotFound says of an error whether
 // there is none.
 func (l reader) Service(ctx context.Context, namespace, name string) (Service, error) {
-	w, err := l.service(ctx, namespace, name)
-	if err != nil {
+	return l.service(ctx, request{verb: "get", resource: "services", namespace: namespace, name: name})
+}
+
+// service returns the Service that the API answers with, whether it is asked for or changed.
+func (l reader) service(ctx context.Context, r request) (Service, error) {
+	var w struct {
+		Metadata struct {
+			UID, ResourceVersion, DeletionTimestamp string
+
+			Annotations map[string]string
+		}
+		Spec struct {
+			Type     string
+			Selector map[string]string
+			Ports    []ServicePort
+		}
+		Status struct {
+			LoadBalancer struct {
+				Ingress []struct{ IP, Hostname string }
+			}
+		}
+	}
+	if err := l.ask(ctx, r, &w); err != nil {
 		return Service{}, err
 	}
-	return w.service(namespace), nil
-}
-
-func (l reader) service(ctx context.Context, namespace, name string) (w wireService, err error) {
-	err = l.ask(ctx, request{verb: "get", resource: "services", namespace: namespace, name: name}, &w)
-	return w, err
-}
-
-// exists is false for the zero value.
-func (w wireService) exists() bool { return w.Metadata.UID != "" }
-
-func (w wireService) managed() bool { return w.Metadata.Annotations[managedByAnnotation] == manager }
-
-func (w wireService) service(namespace string) Service {
 	s := Service{
-		Namespace: namespace,
-		Name:      w.Metadata.Name,
-		UID:       w.Metadata.UID,
-		Type:      w.Spec.Type,
-		Ports:     w.Spec.Ports,
-		Managed:   w.managed(),
+		Type: w.Spec.Type, Ports: w.Spec.Ports, selector: w.Spec.Selector,
+		uid: w.Metadata.UID, version: w.Metadata.ResourceVersion, annotations: w.Metadata.Annotations,
+		deleted: w.Metadata.DeletionTimestamp != "",
 	}
 	for _, ingress := range w.Status.LoadBalancer.Ingress {
 		if address := cmp.Or(ingress.IP, ingress.Hostname); address != "" {
 			s.Ingress = append(s.Ingress, address)
 		}
 	}
-	return s
+	return s, nil
 }

@@ -23,7 +23,7 @@ func TestPod(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := (kube.Pod{
-			Namespace: "chains", Name: "geth-0", UID: "uid-of-geth-0", Node: "node-1",
+			UID: "uid-of-geth-0", Node: "node-1",
 			Labels:     map[string]string{"statefulset.kubernetes.io/pod-name": "geth-0"},
 			Controller: &kube.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "geth", UID: "2"},
 		}); !reflect.DeepEqual(pod, want) {
@@ -43,12 +43,11 @@ func TestService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (kube.Service{
-			Namespace: "chains", Name: "geth-0", UID: "1", Type: kube.LoadBalancer, Managed: true,
-			Ports:   []kube.ServicePort{port("p2p", "UDP", 30303, 31000, 30304), port("rpc", "TCP", 80, 31001, 0)},
-			Ingress: []string{"198.51.100.9", "lb2.example.com"},
-		}); !reflect.DeepEqual(service, want) {
-			t.Errorf("%+v\nwant %+v", service, want)
+		ports := []kube.ServicePort{port("p2p", "UDP", 30303, 31000, 30304), port("rpc", "TCP", 80, 31001, 0)}
+		ingress := []string{"198.51.100.9", "lb2.example.com"}
+		if service.UID() != "1" || service.Type != kube.LoadBalancer || !service.Managed() ||
+			!slices.Equal(service.Ports, ports) || !slices.Equal(service.Ingress, ingress) {
+			t.Errorf("%+v\nwant %+v and %q", service, ports, ingress)
 		}
 	})
 }
@@ -87,7 +86,7 @@ func TestNotFound(t *testing.T) {
 func testNotFound(t *testing.T, c reader) {
 	_, err := c.Node(t.Context(), "node-9")
 	checkError(t, err, `cannot get node "node-9": it does not exist`, "")
-	if e := (*kube.Error)(nil); !kube.NotFound(err) || !errors.As(err, &e) || e.Resource != "nodes" || e.Name != "node-9" || e.Reason != "NotFound" {
+	if e := (*kube.Error)(nil); !kube.NotFound(err) || !errors.As(err, &e) || e.Code != 404 {
 		t.Errorf("%#v", err)
 	}
 	_, err = c.Pod(t.Context(), "chains", "geth-9")
@@ -169,10 +168,6 @@ func TestErrorNamesTheList(t *testing.T) {
 		kube.Options{}).Nodes(t.Context())
 	checkError(t, err, `cannot list nodes: the service account system:serviceaccount:chains:geth may not "list" "nodes" (cluster-wide)`,
 		"resources: [nodes], verbs: [list]")
-	var e *kube.Error
-	if !errors.As(err, &e) || e.Verb != "list" || e.Resource != "nodes" || e.Name != "" {
-		t.Errorf("%#v", err)
-	}
 }
 
 // Some clouds list an address that there is none of.

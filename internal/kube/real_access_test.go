@@ -25,15 +25,15 @@ func TestRealLookups(t *testing.T) {
 			t.Errorf("%s: Node = %+v, %v; Nodes = %+v", name, node, err, nodes)
 		}
 		pod, err := who.Pod(t.Context(), r.namespace, "geth-0")
-		if err != nil || pod.UID == "" || pod.Name != "geth-0" {
+		if err != nil || pod.UID == "" || pod.Labels["app"] != "x" {
 			t.Errorf("%s: Pod = %+v, %v", name, pod, err)
 		}
 		service, err := who.Service(t.Context(), r.namespace, "geth-0")
-		if err != nil || len(service.Ports) != 1 || service.Ports[0].NodePort == 0 || !service.Managed {
+		if err != nil || len(service.Ports) != 1 || service.Ports[0].NodePort == 0 || !service.Managed() {
 			t.Errorf("%s: Service = %+v, %v", name, service, err)
 		}
 		web, err := who.Service(t.Context(), r.namespace, "web")
-		if err != nil || len(web.Ports) != 1 || web.Ports[0].TargetPort != 0 || web.Managed {
+		if err != nil || len(web.Ports) != 1 || web.Ports[0].TargetPort != 0 || web.Managed() {
 			t.Errorf("%s: Service = %+v, %v", name, web, err)
 		}
 		answers[name] = fmt.Sprintf("%+v %+v %+v %+v", nodes, pod, service, web)

@@ -46,7 +46,7 @@ func TestRealRefusedChangesNothing(t *testing.T) {
 			s.Ports[0].NodePort = taken
 			r.fails(s, "provided port is already allocated", "another Service")
 			s.Ports[0].NodePort, s.Labels = free, map[string]string{"chain": "main net"}
-			r.fails(s, `metadata.labels: Invalid value: "main net"`, "a label's value has at most 63")
+			r.fails(s, `metadata.labels: Invalid value: "main net"`, "")
 			s.Labels = nil
 			if after := r.asIs(name); after != before {
 				t.Errorf("made by %q:\n%s\nwas\n%s", manager, after, before)
@@ -105,11 +105,11 @@ func TestRealAppears(t *testing.T) {
 		}
 	})
 	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0))
-	if svc := r.apply(s, kube.Foreign); svc.Managed || len(svc.Ports) != 1 || svc.Ports[0].Port != 80 {
+	if svc := r.apply(s, kube.Foreign); svc.Managed() || len(svc.Ports) != 1 || svc.Ports[0].Port != 80 {
 		t.Errorf("%+v", svc)
 	}
 	s.ForceUpdate = true
-	if svc := r.apply(s, kube.Updated); !svc.Managed || len(svc.Ports) != 1 {
+	if svc := r.apply(s, kube.Updated); !svc.Managed() || len(svc.Ports) != 1 {
 		t.Errorf("%+v", svc)
 	}
 }
@@ -118,16 +118,15 @@ func TestRealAppears(t *testing.T) {
 func TestRealInvalid(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
-	const label, annotation = "a label's value has at most", "an annotation's key is"
 	for _, tc := range []struct {
 		change                 func(*kube.ServiceSpec)
 		message, remedy, field string
 	}{
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"chain": "main net"} }, `metadata.labels: Invalid value: "main net"`, label, "metadata.labels"},
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a b": "x"} }, `metadata.labels: Invalid value: "a b"`, label, "metadata.labels"},
-		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a": strings.Repeat("x", 64)} }, `must be no more than 63 bytes`, label, "metadata.labels"},
-		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a b": "x"} }, `metadata.annotations: Invalid value: "a b"`, annotation, "metadata.annotations"},
-		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} }, `metadata.annotations: Too long`, annotation, "metadata.annotations"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"chain": "main net"} }, `metadata.labels: Invalid value: "main net"`, "", "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a b": "x"} }, `metadata.labels: Invalid value: "a b"`, "", "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Labels = map[string]string{"a": strings.Repeat("x", 64)} }, `must be no more than 63 bytes`, "", "metadata.labels"},
+		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a b": "x"} }, `metadata.annotations: Invalid value: "a b"`, "", "metadata.annotations"},
+		{func(s *kube.ServiceSpec) { s.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} }, `metadata.annotations: Too long`, "", "metadata.annotations"},
 		{func(s *kube.ServiceSpec) { s.Ports[0].Name = "P2P" }, `spec.ports[0].name: Invalid value: "P2P"`, "", "spec.ports[0].name"},
 		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("b", "TCP", 30303, 0, 0)) }, `spec.ports[1]: Duplicate value`, "", "spec.ports[1].nodePort"},
 		{func(s *kube.ServiceSpec) { s.Ports = append(s.Ports, port("p2p", "TCP", 1, 0, 0)) }, `spec.ports[1].name: Duplicate value`, "", "spec.ports[1].name"},

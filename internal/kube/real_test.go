@@ -210,7 +210,7 @@ func TestRealForeign(t *testing.T) {
 		"ports":[{"name":"p2p","port":80,"targetPort":"http"},{"name":"udp","port":30303,"protocol":"UDP","targetPort":1}]}}`, "apply", "-f", "-")
 	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
 	version := r.field("geth-0", "{.metadata.resourceVersion}")
-	if svc := r.apply(s, kube.Foreign); svc.Managed || len(svc.Ports) != 2 || svc.Ports[0].TargetPort != 0 {
+	if svc := r.apply(s, kube.Foreign); svc.Managed() || len(svc.Ports) != 2 || svc.Ports[0].TargetPort != 0 {
 		t.Errorf("foreign: %+v", svc)
 	}
 	if r.field("geth-0", "{.metadata.resourceVersion}") != version {
@@ -218,7 +218,7 @@ func TestRealForeign(t *testing.T) {
 	}
 	s.ForceUpdate = true
 	svc := r.apply(s, kube.Updated)
-	if len(svc.Ports) != 2 || svc.Ports[0].NodePort != svc.Ports[1].NodePort || !svc.Managed {
+	if len(svc.Ports) != 2 || svc.Ports[0].NodePort != svc.Ports[1].NodePort || !svc.Managed() {
 		t.Errorf("taken over: %+v", svc)
 	}
 	if got := r.field("geth-0", "{.spec.selector}{.metadata.labels}"); got != `{"statefulset.kubernetes.io/pod-name":"geth-0"}{"app.kubernetes.io/managed-by":"kubevali","team":"a"}` {
@@ -329,7 +329,7 @@ func TestRealOwner(t *testing.T) {
 	r.pod("alone-0")
 	s = r.spec("alone-0", port("p2p", "TCP", 30303, 0, 0))
 	s.Owner = kube.OwnedByStatefulSet
-	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "let the Service go with the pod")
+	r.fails(s, `the pod "alone-0" belongs to no StatefulSet`, "")
 	r.kubectl("", "label", "pod", "alone-0", "statefulset.kubernetes.io/pod-name-")
 	r.fails(s, `has no label statefulset.kubernetes.io/pod-name: alone-0`, "StatefulSet")
 }
@@ -375,7 +375,7 @@ func TestRealDeletion(t *testing.T) {
 		t.Error("a Service in deletion was applied")
 	}
 	r.kubectl("", "patch", "service", "geth-0", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
-	if after := r.apply(s, kube.Created); after.UID == before.UID {
+	if after := r.apply(s, kube.Created); after.UID() == before.UID() {
 		t.Error("not a new Service")
 	}
 }
@@ -383,7 +383,7 @@ func TestRealDeletion(t *testing.T) {
 func TestRealLoadBalancer(t *testing.T) {
 	r := newRealCluster(t)
 	r.pod("geth-0")
-	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 0), port("p2p-udp", "UDP", 30303, 0, 0))
+	s := r.spec("geth-0", port("p2p", "TCP", 30303, 0, 30303), port("p2p-udp", "UDP", 30303, 0, 30303))
 	s.Type, s.LoadBalancerClass = kube.LoadBalancer, "example.com/none"
 	if got := r.apply(s, kube.Created).Ports; got[0].TargetPort != 30303 || got[1].TargetPort != 30303 {
 		t.Errorf("%+v", got)
@@ -404,6 +404,7 @@ func TestRealLoadBalancer(t *testing.T) {
 	s.LoadBalancerClass = "example.com/other"
 	r.fails(s, "may not change once set", "delete the Service")
 	s.Type, s.LoadBalancerClass = kube.NodePort, ""
+	s.Ports[0].TargetPort, s.Ports[1].TargetPort = 0, 0
 	if got := r.apply(s, kube.Updated).Ports; got[0].TargetPort != got[0].NodePort || got[0].NodePort != got[1].NodePort {
 		t.Errorf("a NodePort again: %+v", got)
 	}

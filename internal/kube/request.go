@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kubevali/kubevali/internal/backoff"
@@ -44,7 +46,7 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 			return nil
 		case ctx.Err() != nil:
 			return r.ended(ctx, err)
-		case !err.temporary && !(refused(err) && c.recovering()):
+		case !err.temporary && !c.recovering(err):
 			if err.Code != 0 {
 				c.answered()
 			}
@@ -52,19 +54,27 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 		}
 		wait := waits.Next()
 		pause := max(wait/2+rand.N(wait/2), err.retryAfter)
-		left := c.options.Patience - time.Since(start)
+		tried := time.Since(start)
+		left := c.options.Patience - tried
 		if left <= 0 || err.retryAfter > left {
-			return err.after(time.Since(start))
+			if tried >= time.Second {
+				err.Message += fmt.Sprintf(" (tried for %s)", tried.Round(time.Second))
+			}
+			return err
 		}
 		c.waits(err)
-		if sleep(ctx, min(pause, left)) != nil {
+		if !sleep(ctx, min(pause, left)) {
 			return r.ended(ctx, err)
 		}
 	}
 }
 
-func refused(e *Error) bool {
-	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
+// recovering says whether an error is a refusal just after an outage.
+func (c *Client) recovering(err *Error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	refused := err.Code == http.StatusUnauthorized || err.Code == http.StatusForbidden
+	return refused && !c.away.IsZero() && time.Since(c.away) <= recoveryTime
 }
 
 // waits says, at the begin of an outage, that there is one.
@@ -90,23 +100,14 @@ func (c *Client) answered() {
 	c.outage = false
 }
 
-// recovering says whether there was an outage a moment ago.
-func (c *Client) recovering() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.away.IsZero() && time.Since(c.away) <= recoveryTime
-}
-
 // try asks once.
 func (c *Client) try(ctx context.Context, r request, out any) *Error {
-	req := r.http(c.cluster.server)
-	req.Header.Set("User-Agent", c.options.UserAgent)
 	token, err := c.cluster.token()
 	if err != nil {
-		e := r.error(err.Error())
-		e.err = err
-		return e
+		return r.error(Error{Message: err.Error(), err: err})
 	}
+	req := r.http(c.cluster.address)
+	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+token)
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -117,20 +118,20 @@ func (c *Client) try(ctx context.Context, r request, out any) *Error {
 	}
 	defer resp.Body.Close()
 	body := &io.LimitedReader{R: resp.Body, N: maxAnswer}
+	defer io.Copy(io.Discard, body) // to its end, so that the connection can be used again
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
 		return c.judge(r, resp, body)
 	}
 	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return c.unreadable(r, resp, body, err)
+		return c.unreadable(r, resp.StatusCode, body, err)
 	}
-	_, _ = io.Copy(io.Discard, body) // to its end, so that the connection can be used again
 	return nil
 }
 
-func (r request) http(server url.URL) *http.Request {
-	server.Path, server.RawQuery = r.path(), r.query.Encode()
-	req := &http.Request{Method: http.MethodGet, URL: &server, Host: server.Host, Header: http.Header{}, Body: http.NoBody}
-	req.Header.Set("Accept", "application/json")
+func (r request) http(address string) *http.Request {
+	target := r.url()
+	target.Scheme, target.Host = "https", address
+	req := &http.Request{Method: http.MethodGet, URL: target, Header: http.Header{"Accept": {"application/json"}}, Body: http.NoBody}
 	switch r.verb {
 	case "create":
 		req.Method = http.MethodPost
@@ -145,8 +146,8 @@ func (r request) http(server url.URL) *http.Request {
 	return req
 }
 
-// path is where the object is, or the list that it is in or will be.
-func (r request) path() string {
+// url is where an API server has the object, or the list that it is in or will be.
+func (r request) url() *url.URL {
 	path := "/api/v1"
 	if r.namespace != "" {
 		path += "/namespaces/" + r.namespace
@@ -155,50 +156,42 @@ func (r request) path() string {
 	if r.verb == "get" || r.verb == "patch" {
 		path += "/" + r.name
 	}
-	return path
+	return &url.URL{Path: path, RawQuery: r.query.Encode()}
 }
 
 // check refuses names that would ask for something else than an object of that name.
 func (r request) check() error {
-	wrong := func(field, message string) error {
-		e := r.error(message)
-		e.Field = field
-		return e
-	}
 	switch {
 	case r.verb != "list" && !isName(r.name):
-		return wrong("metadata.name", "that is not a name (lower-case letters, digits, - and ., at most 253)")
+		return r.error(Error{
+			Field:   "metadata.name",
+			Message: "that is not a name (lower-case letters, digits, - and ., at most 253)",
+		})
 	case r.resource != "nodes" && !isName(r.namespace):
-		return wrong("metadata.namespace", "that is not a namespace (lower-case letters, digits and -, at most 63)")
+		return r.error(Error{
+			Field:   "metadata.namespace",
+			Message: "that is not a namespace (lower-case letters, digits and -, at most 63)",
+		})
 	}
 	return nil
 }
 
 // isName says whether a name can be that of a pod, a node or a Service (RFC 1123, section 2.1).
 func isName(s string) bool {
-	if s == "" || len(s) > 253 || s[0] == '.' {
-		return false
-	}
-	for i := range len(s) {
-		if b := s[i]; !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '.') {
-			return false
-		}
-	}
-	return true
+	return s != "" && len(s) <= 253 && s[0] != '.' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
 }
 
-// sleep waits, unless the context ends before or just then: there is no time for anything after it.
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits, and says whether it did: not where the context ends before or just then, as there is no time for anything
+// after it.
+func sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		<-ctx.Done()
-		return ctx.Err()
+		return false
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+		return false
+	case <-time.After(d):
+		return true
 	}
 }

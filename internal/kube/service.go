@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -58,7 +59,7 @@ type ServiceSpec struct {
 	// Name is the pod's and the Service's. The pod must have the label statefulset.kubernetes.io/pod-name, which
 	// StatefulSets give their pods.
 	Name string `json:"name"`
-	// Type is NodePort or LoadBalancer; "" is NodePort.
+	// Type is NodePort or LoadBalancer.
 	Type string `json:"type"`
 	// Ports are at least one; the pairs of port and protocol are different, and so are the names.
 	Ports []ServicePort `json:"ports"`
@@ -91,14 +92,13 @@ const (
 	Foreign Outcome = "foreign"
 )
 
-// Apply makes the pod's Service be as described and returns it as it is then. The outcome is empty with an error. It needs the verbs get on pods and get,
-// create and patch on services in the namespace.
+// Apply makes the pod's Service be as described and returns it as it is then. The outcome is empty with an error. It needs
+// the verbs get on pods and get, create and patch on services in the namespace.
 //
 // It creates the Service, or sends one merge patch (RFC 7386) for the version of it that was looked at: what others set
 // beyond the description stays, except for selector, owners and ports, of which the described are all. A Service that is
 // being deleted is waited for. When the API refuses the description, the Service that is there stays as it was.
 func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, error) {
-	s.Type = cmp.Or(s.Type, NodePort)
 	pod, err := c.pod(ctx, request{verb: "get", resource: "pods", namespace: s.Namespace, name: s.Name, forService: true})
 	if err != nil {
 		return Service{}, "", err
@@ -109,51 +109,48 @@ func (c *Client) Apply(ctx context.Context, s ServiceSpec) (Service, Outcome, er
 	}
 	a := application{client: c, spec: s, owners: owners, outcome: Unchanged}
 	for waits := (backoff.Backoff{First: firstWait, Max: maxWait}); waits.Tries() < maxLooks; {
-		svc, err := a.look(ctx)
+		live, err := a.look(ctx)
 		switch {
 		case err == nil:
-			return svc.service(s.Namespace), a.outcome, nil
+			return live, a.outcome, nil
 		case !isCode(err, http.StatusConflict):
 			return Service{}, "", err
-		case sleep(ctx, waits.Next()) != nil:
-			return Service{}, "", s.request("patch").cancelled(ctx)
+		case !sleep(ctx, waits.Next()):
+			return Service{}, "", s.request("patch").ended(ctx, nil)
 		}
 	}
-	e := s.request("patch").error("something else changes it again and again")
-	e.Remedy = "kubectl get service --show-managed-fields -o yaml says what (metadata.managedFields)"
-	e.Code, e.temporary = http.StatusConflict, true
-	return Service{}, "", e
+	return Service{}, "", s.request("patch").error(Error{
+		Code:      http.StatusConflict,
+		Message:   "something else changes it again and again",
+		Remedy:    "kubectl get service --show-managed-fields -o yaml says what (metadata.managedFields)",
+		temporary: true,
+	})
 }
 
 func (s ServiceSpec) request(verb string) request {
 	return request{verb: verb, resource: "services", namespace: s.Namespace, name: s.Name}
 }
 
-// wrong is a description that cannot be applied.
-func (s ServiceSpec) wrong(field, message, remedy string) error {
-	e := s.request("patch").error(message)
-	e.Field, e.Remedy = field, remedy
-	return e
-}
-
 // owners checks that the Service would lead to the pod, and returns with what it goes.
 func (s ServiceSpec) owners(pod Pod) ([]Owner, error) {
-	if pod.Labels[podNameLabel] != pod.Name {
-		return nil, s.wrong("spec.selector",
-			fmt.Sprintf("the pod %q has no label %s: %[1]s, so the Service would lead nowhere", pod.Name, podNameLabel),
-			"run the pod in a StatefulSet, or give it that label in its manifest")
-	}
 	switch {
+	case pod.Labels[podNameLabel] != s.Name:
+		return nil, s.request("patch").error(Error{
+			Field:   "spec.selector",
+			Message: fmt.Sprintf("the pod %q has no label %s: %[1]s, so the Service would lead nowhere", s.Name, podNameLabel),
+			Remedy:  "run the pod in a StatefulSet, or give it that label in its manifest",
+		})
 	case s.Owner == OwnedByPod:
-		return []Owner{{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}}, nil
+		return []Owner{{APIVersion: "v1", Kind: "Pod", Name: s.Name, UID: pod.UID}}, nil
 	case s.Owner == OwnedByStatefulSet && pod.Controller == nil:
-		return nil, s.wrong("metadata.ownerReferences",
-			fmt.Sprintf("the pod %q belongs to no StatefulSet, with which the Service could go", pod.Name),
-			"let the Service go with the pod, or stay")
+		return nil, s.request("patch").error(Error{
+			Field:   "metadata.ownerReferences",
+			Message: fmt.Sprintf("the pod %q belongs to no StatefulSet, with which the Service could go", s.Name),
+		})
 	case s.Owner == OwnedByStatefulSet:
 		return []Owner{*pod.Controller}, nil
 	}
-	return []Owner{}, nil
+	return []Owner{}, nil // not nil, which would leave those of before
 }
 
 // application is one Apply on its way.
@@ -165,7 +162,7 @@ type application struct {
 }
 
 // look looks at the Service and changes it where it must. A conflict (409) says that it has changed since the look.
-func (a *application) look(ctx context.Context) (live wireService, err error) {
+func (a *application) look(ctx context.Context) (live Service, err error) {
 	if live, err = a.current(ctx); err != nil {
 		return live, err
 	}
@@ -178,7 +175,7 @@ func (a *application) look(ctx context.Context) (live wireService, err error) {
 			return live, err
 		}
 		// What follows from what the API has chosen only now is told to it in the next round.
-		if slices.Equal(live.Spec.Ports, resolve(a.spec, live.Spec.Ports)) {
+		if slices.Equal(live.Ports, a.spec.resolve(live.Ports)) {
 			break
 		}
 	}
@@ -186,53 +183,51 @@ func (a *application) look(ctx context.Context) (live wireService, err error) {
 }
 
 // current returns the Service once it is not being deleted. Where there is none, what it returns does not exist.
-func (a *application) current(ctx context.Context) (wireService, error) {
+func (a *application) current(ctx context.Context) (Service, error) {
 	for start := time.Now(); ; {
-		w, err := a.client.service(ctx, a.spec.Namespace, a.spec.Name)
-		if NotFound(err) {
-			return wireService{}, nil
-		}
-		if err != nil || w.Metadata.DeletionTimestamp == "" {
-			return w, err
-		}
-		if time.Since(start) >= deletionTimeout {
-			e := a.spec.request("patch").error(fmt.Sprintf("it has been in deletion for more than %s", deletionTimeout))
-			e.Remedy = "kubectl get service -o yaml shows the finalizers it waits for (metadata.finalizers)"
-			e.temporary = true
-			return w, e
-		}
-		if sleep(ctx, deletionPoll) != nil {
-			return w, a.spec.request("patch").cancelled(ctx)
+		live, err := a.client.Service(ctx, a.spec.Namespace, a.spec.Name)
+		switch {
+		case NotFound(err):
+			return Service{}, nil
+		case err != nil || !live.deleted:
+			return live, err
+		case time.Since(start) >= deletionTimeout:
+			return live, a.spec.request("patch").error(Error{
+				Message:   fmt.Sprintf("it has been in deletion for more than %s", deletionTimeout),
+				Remedy:    "kubectl get service -o yaml shows the finalizers it waits for (metadata.finalizers)",
+				temporary: true,
+			})
+		case !sleep(ctx, deletionPoll):
+			return live, a.spec.request("patch").ended(ctx, nil)
 		}
 	}
 }
 
 // write creates the Service, provided that there still is none, or changes it, provided that it is still as in live, and
 // returns what it has become.
-func (a *application) write(ctx context.Context, live wireService) (w wireService, err error) {
+func (a *application) write(ctx context.Context, live Service) (written Service, err error) {
 	r := a.spec.request("patch")
 	if !live.exists() {
 		r.verb = "create"
 	}
 	r.query = url.Values{"fieldManager": {manager}}
-	if r.body, err = json.Marshal(a.manifest(live)); err != nil {
-		return w, err
-	}
-	err = a.client.do(ctx, r, &w)
+	r.body, _ = json.Marshal(a.manifest(live)) // texts and numbers cannot fail
+	written, err = a.client.service(ctx, r)
 	switch {
 	case NotFound(err) && live.exists(): // it was deleted since
-		err.(*Error).Code = http.StatusConflict
+		return live, r.error(Error{Code: http.StatusConflict, Message: "it was deleted"})
 	case err != nil:
+		return live, err
 	case !live.exists():
 		a.outcome = Created
-	case a.outcome != Created && w.Metadata.ResourceVersion != live.Metadata.ResourceVersion:
+	case a.outcome != Created && written.version != live.version:
 		a.outcome = Updated
 	}
-	return w, err
+	return written, nil
 }
 
 // manifest is what makes live a Service as it is described: the whole of it, or a merge patch, in which null takes away.
-func (a *application) manifest(live wireService) any {
+func (a *application) manifest(live Service) any {
 	type object map[string]any
 	labels, annotations := a.spec.marks(live)
 	metadata := object{
@@ -243,17 +238,12 @@ func (a *application) manifest(live wireService) any {
 	}
 	if live.exists() {
 		// A precondition: the API answers 409 when the Service is no longer of this version.
-		metadata["resourceVersion"] = live.Metadata.ResourceVersion
+		metadata["resourceVersion"] = live.version
 	}
-	selector := object{}
-	for label := range live.Spec.Selector {
-		selector[label] = nil
-	}
-	selector[podNameLabel] = a.spec.Name
 	spec := object{
 		"type":     a.spec.Type,
-		"selector": selector,
-		"ports":    resolve(a.spec, live.Spec.Ports),
+		"selector": merged(slices.Collect(maps.Keys(live.selector)), map[string]string{podNameLabel: a.spec.Name}),
+		"ports":    a.spec.resolve(live.Ports),
 		// A node that still syncs needs its peers, too.
 		"publishNotReadyAddresses": true,
 	}
@@ -277,21 +267,22 @@ type described struct {
 
 // marks are the labels and annotations that the Service is to have, and null for those that it has from an earlier
 // description.
-func (s ServiceSpec) marks(live wireService) (labels, annotations map[string]any) {
+func (s ServiceSpec) marks(live Service) (labels, annotations map[string]any) {
 	var before described
-	_ = json.Unmarshal([]byte(live.Metadata.Annotations[describedAnnotation]), &before) // if not, nothing is taken away
+	_ = json.Unmarshal([]byte(live.annotations[describedAnnotation]), &before) // if not, nothing is taken away
 	now := described{slices.Sorted(maps.Keys(s.Labels)), slices.Sorted(maps.Keys(s.Annotations))}
 	labels, annotations = merged(before.Labels, s.Labels), merged(before.Annotations, s.Annotations)
 	labels[managedByLabel], annotations[managedByAnnotation] = manager, manager
 	switch record, _ := json.Marshal(now); {
 	case len(now.Labels)+len(now.Annotations) > 0:
 		annotations[describedAnnotation] = string(record)
-	case live.Metadata.Annotations[describedAnnotation] != "":
+	case live.annotations[describedAnnotation] != "":
 		annotations[describedAnnotation] = nil
 	}
 	return labels, annotations
 }
 
+// merged is what makes names of before those of now, in a merge patch.
 func merged(before []string, now map[string]string) map[string]any {
 	m := map[string]any{}
 	for _, name := range before {
@@ -304,28 +295,23 @@ func merged(before []string, now map[string]string) map[string]any {
 }
 
 // resolve puts in what the cluster chose: node ports, and target ports that follow them. What is not known yet stays 0.
-func resolve(s ServiceSpec, live []ServicePort) []ServicePort {
+func (s ServiceSpec) resolve(live []ServicePort) []ServicePort {
 	ports := slices.Clone(s.Ports)
 	for i := range ports {
 		p := &ports[i]
-		if p.NodePort == 0 {
-			p.NodePort = chosen(s, *p, live)
-		}
-		switch {
-		case p.TargetPort != 0:
-		case s.Type == LoadBalancer:
-			p.TargetPort = p.Port
-		default:
-			p.TargetPort = p.NodePort
-		}
+		p.NodePort = s.nodePort(*p, live)
+		p.TargetPort = cmp.Or(p.TargetPort, p.NodePort)
 	}
 	return ports
 }
 
-// chosen returns the node port of a port that leaves it to the cluster. TCP and UDP on one port get one node port, since
-// peers are told one number for both; the API sees to that only when it creates a Service. Of a load balancer peers do not
-// see it.
-func chosen(s ServiceSpec, p ServicePort, live []ServicePort) int {
+// nodePort returns the node port of p, or what the cluster chose in its place; 0: nothing yet. TCP and UDP on one port get
+// one node port, since peers are told one number for both; the API sees to that only when it creates a Service. Of a load
+// balancer peers do not see it.
+func (s ServiceSpec) nodePort(p ServicePort, live []ServicePort) int {
+	if p.NodePort != 0 {
+		return p.NodePort
+	}
 	for _, q := range s.Ports {
 		if q.Port != p.Port || s.Type == LoadBalancer && q.Protocol != p.Protocol {
 			continue
@@ -333,19 +319,44 @@ func chosen(s ServiceSpec, p ServicePort, live []ServicePort) int {
 		if q.NodePort != 0 {
 			return q.NodePort
 		}
-		if l := find(live, q); l != nil && l.NodePort != 0 {
-			return l.NodePort
+		for _, l := range live {
+			if l.Port == q.Port && l.Protocol == q.Protocol && l.NodePort != 0 {
+				return l.NodePort
+			}
 		}
 	}
 	return 0
 }
 
-// find returns the one of ports that the API takes for p: of the same port and protocol.
-func find(ports []ServicePort, p ServicePort) *ServicePort {
-	for i := range ports {
-		if ports[i].Port == p.Port && ports[i].Protocol == p.Protocol {
-			return &ports[i]
+// AwaitAddress waits until the load balancer of a Service has an address and returns the first: an IP address, or a host
+// name where the cluster knows no IP address. It needs the verb get on services in the namespace. The API server may be
+// away for a while within the timeout, whatever the client's patience.
+func (c *Client) AwaitAddress(ctx context.Context, namespace, name string, timeout time.Duration) (string, error) {
+	r := request{verb: "get", resource: "services", namespace: namespace, name: name}
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for polls := (backoff.Backoff{First: time.Second, Max: 5 * time.Second}); ; {
+		s, err := c.service(waiting, r)
+		var e *Error
+		switch {
+		case err == nil && len(s.Ingress) > 0:
+			return s.Ingress[0], nil
+		case err == nil && s.Type != LoadBalancer:
+			return "", r.error(Error{Message: fmt.Sprintf("it is of type %s, which gets no load balancer", s.Type)})
+		case errors.As(err, &e) && !e.temporary:
+			return "", err
+		case sleep(waiting, polls.Next()):
+		case ctx.Err() != nil:
+			return "", r.ended(ctx, nil)
+		case err != nil:
+			return "", err
+		default:
+			return "", r.error(Error{
+				Message: fmt.Sprintf("its load balancer has no address after %s", timeout),
+				Remedy: "kubectl describe service shows what the load balancer's controller says; " +
+					"without events there is none in the cluster",
+				temporary: true, err: context.DeadlineExceeded,
+			})
 		}
 	}
-	return nil
 }

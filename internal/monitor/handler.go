@@ -11,27 +11,22 @@ import (
 	"github.com/kubevali/kubevali/internal/health"
 )
 
-// newHandler answers GET and HEAD from what current returns. /healthz is the older name of /livez.
+// newHandler answers GET and HEAD, by what current returns. /healthz is the older name of /livez.
 func newHandler(current func() health.Snapshot) http.Handler {
-	mux := http.NewServeMux()
+	mux := http.NewServeMux() // which answers other methods with 405 and Allow
 	probe := func(ok func(health.Snapshot) bool) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { respond(w, r, current(), ok) }
 	}
-	mux.HandleFunc("/livez", probe(health.Snapshot.Live))
-	mux.HandleFunc("/readyz", probe(health.Snapshot.Ready))
-	mux.HandleFunc("/healthz", probe(health.Snapshot.Live))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeText(w, http.StatusNotFound, "not found; there are /livez, /readyz, /healthz (?verbose for JSON)")
+	mux.HandleFunc("GET /livez", probe(health.Snapshot.Live))
+	mux.HandleFunc("GET /readyz", probe(health.Snapshot.Ready))
+	mux.HandleFunc("GET /healthz", probe(health.Snapshot.Live))
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusNotFound, plainText, "not found; there are /livez, /readyz, /healthz (?verbose for JSON)")
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			writeText(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
+
+const plainText = "text/plain; charset=utf-8"
 
 func respond(w http.ResponseWriter, r *http.Request, s health.Snapshot, ok func(health.Snapshot) bool) {
 	code := http.StatusOK
@@ -39,15 +34,11 @@ func respond(w http.ResponseWriter, r *http.Request, s health.Snapshot, ok func(
 		code = http.StatusServiceUnavailable
 	}
 	if !r.URL.Query().Has("verbose") {
-		writeText(w, code, line(s, code == http.StatusOK))
+		write(w, code, plainText, line(s, code == http.StatusOK))
 		return
 	}
-	body, err := json.MarshalIndent(s, "", "  ")
-	if err != nil { // no field of a Snapshot can cause one
-		writeText(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	write(w, code, "application/json", string(body)+"\n")
+	body, _ := json.MarshalIndent(s, "", "  ") // no field of a Snapshot can cause an error
+	write(w, code, "application/json", string(body))
 }
 
 // line says why the answer is what it is: "ok: healthy, last match 3s ago", or "unhealthy: last sign of life 10m3s ago,
@@ -72,16 +63,14 @@ func oneLine(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-func writeText(w http.ResponseWriter, code int, line string) {
-	write(w, code, "text/plain; charset=utf-8", line+"\n")
-}
-
-func write(w http.ResponseWriter, code int, contentType, body string) {
+// write answers with a text and the end of its last line.
+func write(w http.ResponseWriter, code int, contentType, text string) {
+	text += "\n"
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff") // values come from a log that strangers can write to
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, body) // a prober that has gone away needs no answer
+	_, _ = io.WriteString(w, text) // a prober that has gone away needs no answer
 }

@@ -44,22 +44,17 @@ func Listen(addr string) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("cannot listen on %q: %w", addr, cause(err)), advice(err))
+		remedy := advice(err)
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err // the message says the rest already
+		}
+		return nil, hint.With(fmt.Errorf("cannot listen on %q: %w", addr, err), remedy)
 	}
 	return &Server{l}, nil
 }
 
 // addressForm says what Listen and Probe take.
 const addressForm = `expected ":port" or "host:port", such as ":49944"`
-
-// cause drops what the message has said already.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
-		return op.Err
-	}
-	return err
-}
 
 func advice(err error) string {
 	switch {

@@ -411,7 +411,6 @@ func TestProbeErrorsSayWhatToDo(t *testing.T) {
 		"other server": {t.Context(), other.Listener.Addr().String(), monitor.Live, `answered 404 "404 page not found" (is this kubevali's address?)`},
 		"broken":       {t.Context(), broken.Listener.Addr().String(), monitor.Live, "cannot ask"},
 		"hanging":      {inTime, hanging, monitor.Live, "no answer from " + hanging + " in time"},
-		"unknown":      {t.Context(), hanging, "started", "expected live or ready"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/kubevali/kubevali/internal/hint"
 )
@@ -22,27 +21,15 @@ const (
 	Ready Kind = "ready"
 )
 
-const (
-	// probeTimeout is how long a probe waits when its context has no deadline.
-	probeTimeout = 5 * time.Second
-	// maxLine is how much of an answer is read.
-	maxLine = 4 << 10
-)
+// maxLine is how much of an answer is read, in bytes.
+const maxLine = 4 << 10
 
 // Probe asks the server that listens on addr, in the form that Listen takes. It returns the server's line; the error is
-// nil when the answer is 200, and otherwise holds that line, or says why there is none.
+// nil when the answer is 200, and otherwise holds that line, or says why there is none. ctx bounds the wait.
 func Probe(ctx context.Context, addr string, kind Kind) (string, error) {
-	if kind != Live && kind != Ready {
-		return "", fmt.Errorf("unknown probe %q: expected %s or %s", kind, Live, Ready)
-	}
 	target, err := reachable(addr)
 	if err != nil {
 		return "", err
-	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
-		defer cancel()
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target+"/"+string(kind)+"z", nil)
 	if err != nil {

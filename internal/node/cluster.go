@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type cluster struct {
 
 // newCluster returns the way to the cluster of the pod that this process, which has that environment, runs in.
 func newCluster(environ []string, accountDir, version string, log logrus.FieldLogger) *cluster {
-	where, inPod := kube.InPod(func(name string) string { return getenv(environ, name) }, accountDir)
+	where, inPod := kube.InPod(environ, accountDir)
 	return &cluster{log: log, connect: func() (*kube.Client, error) {
 		if !inPod {
 			return nil, hint.New("no Kubernetes cluster at hand: this process runs in no pod", "--dry-run and render ask the "+
@@ -35,16 +34,6 @@ func newCluster(environ []string, accountDir, version string, log logrus.FieldLo
 		log.Debugf("Asking the Kubernetes API at %s", where.Server())
 		return kube.NewClient(where, kube.Options{UserAgent: "kubevali/" + version, Patience: patience, Log: log.Warnf})
 	}}
-}
-
-// getenv is os.Getenv for an environment other than this process's own.
-func getenv(environ []string, name string) string {
-	for _, entry := range environ {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }
 
 // reach returns the client. A cluster that was not found is looked for again.

@@ -25,13 +25,13 @@ type loaded struct {
 
 // Check reports what is wrong with a plan that can be told without this pod and this machine.
 func Check(p *plan.Plan) error {
-	if err := healthcheck.CheckBaseURL(p.Healthchecks.BaseURL); err != nil {
+	if _, err := healthcheck.ParseBaseURL(p.Healthchecks.BaseURL); err != nil {
 		return fmt.Errorf("healthchecks.baseURL: %w", err)
 	}
 	if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
 		return nil
 	}
-	if err := healthcheck.CheckID(p.Watchlog.HealthcheckID); err != nil {
+	if _, err := healthcheck.ParseID(p.Watchlog.HealthcheckID); err != nil {
 		return fmt.Errorf("watchlog.healthcheckID: %w", err)
 	}
 	return nil

@@ -151,7 +151,7 @@ func newTestService(t *testing.T, api transport) (*service, *test.Hook) {
 	if err := os.WriteFile(filepath.Join(account, "token"), []byte("t"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	where, _ := kube.InPod(func(string) string { return "192.0.2.1" }, account)
+	where, _ := kube.InPod([]string{"KUBERNETES_SERVICE_HOST=192.0.2.1", "KUBERNETES_SERVICE_PORT=443"}, account)
 	log, hook := test.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
 	s := &service{ctx: t.Context(), log: log, cluster: &cluster{log: log, connect: func() (*kube.Client, error) {

@@ -203,7 +203,7 @@ func TestRunFailsBeforeTheNode(t *testing.T) {
 		"no program":         {"nodeTemplate: {command: [no-such-node]}", supervise.CodeNotFound, `nodeTemplate.command: cannot start "no-such-node"`},
 		"no program of ours": {"nodeTemplate: {command: [/etc/passwd]}", supervise.CodeNotExecutable, "nodeTemplate.command: "},
 		"no folder":          {"nodeTemplate: {command: [sh], workingDir: /etc/passwd}", CodeFailed, "nodeTemplate.workingDir: "},
-		"a file":             {"nodeTemplate: {command: [sh], files: [{path: /proc/no/such, content: x}]}", CodeFailed, "nodeTemplate.files: "},
+		"a file":             {"nodeTemplate: {command: [sh], files: [{path: /proc/no/such, content: x}]}\nmonitor: {listen: ''}", CodeFailed, "nodeTemplate.files: "},
 		"an address":         {"nodeTemplate: {command: [sh]}\nmonitor: {listen: '192.0.2.1:1'}", CodeFailed, "monitor.listen: "},
 		"a Service":          {shell(untilStopped) + "nodeService: {enabled: true, ports: {p2p: {port: 1}}}", CodeFailed, "nodeService: no Kubernetes cluster"},
 		"a check": {shell(untilStopped) + "watchlog: {enabled: true, keyword: x, healthcheckID: odd}", CodeFailed,

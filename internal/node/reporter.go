@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
 
 	"github.com/kubevali/kubevali/internal/health"
@@ -53,7 +54,7 @@ func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, ver
 // would run out while the node syncs.
 func (r *reporter) started() {
 	r.mu.Lock()
-	r.runID = healthcheck.NewRunID()
+	r.runID = uuid.NewString()
 	r.mu.Unlock()
 	r.report(healthcheck.Ping{Kind: healthcheck.Log, Head: "the node has started"})
 }
@@ -84,7 +85,10 @@ func (r *reporter) close() {
 // current is the periodic ping: none before the first sign of life, and none when the node is on its way out.
 func (r *reporter) current() (healthcheck.Ping, bool) {
 	ping, ok := verdict(r.health.Snapshot())
-	return r.complete(ping, r.tail.Last), ok
+	if !ok {
+		return ping, false
+	}
+	return r.complete(ping), true
 }
 
 func verdict(now health.Snapshot) (ping healthcheck.Ping, ok bool) {
@@ -100,15 +104,11 @@ func verdict(now health.Snapshot) (ping healthcheck.Ping, ok bool) {
 	return ping, true
 }
 
-// report sends a ping about a change. It takes the last lines now: by the time of a later try they may be those of the
-// node's next run.
-func (r *reporter) report(ping healthcheck.Ping) {
-	lines := r.tail.Last(tailSize)
-	r.pings.Report(r.complete(ping, func(int) []byte { return lines }))
-}
+func (r *reporter) report(ping healthcheck.Ping) { r.pings.Report(r.complete(ping)) }
 
-// complete adds the run, the last values and the last lines to a ping.
-func (r *reporter) complete(ping healthcheck.Ping, lines func(limit int) []byte) healthcheck.Ping {
+// complete adds the run, the last values and the last lines to a ping. They are those of now: by the time of a later try
+// there may be another run of the node.
+func (r *reporter) complete(ping healthcheck.Ping) healthcheck.Ping {
 	r.mu.Lock()
 	ping.RunID = r.runID
 	r.mu.Unlock()
@@ -117,7 +117,7 @@ func (r *reporter) complete(ping healthcheck.Ping, lines func(limit int) []byte)
 		ping.Head += fmt.Sprintf("\n%s=%s", name, values[name])
 	}
 	if r.logLines {
-		ping.Lines = lines
+		ping.Lines = r.tail.Last()
 	}
 	return ping
 }

@@ -68,7 +68,7 @@ func TestRefusedServiceNamesItsKey(t *testing.T) {
 		}
 	}
 	checkError(t, serviceError(errors.New("no")), "nodeService: no", "")
-	checkError(t, serviceError(&kube.Error{Code: 404, Resource: "pods", Message: "it does not exist"}), "nodeService: ", "set POD_NAME and POD_NAMESPACE")
+	checkError(t, serviceError(&kube.Error{Code: 404, Message: "it does not exist"}), "nodeService: ", "set POD_NAME and POD_NAMESPACE")
 }
 
 // A signal that asks to stop ends the wait, and the attempts beside the node.

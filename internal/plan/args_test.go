@@ -64,8 +64,7 @@ func FuzzArgs(f *testing.F) {
 	f.Add("ws", "{", "-x", "'", "é", "\n", true)
 	f.Fuzz(func(t *testing.T, flag1, value1, flag2, value2, flag3, value3 string, equals bool) {
 		given := map[string]string{flag1: value1, flag2: value2, flag3: value3}
-		cfg := config.Default()
-		cfg.NodeTemplate.Command = []config.Template{{Text: "node"}}
+		cfg := parse(t, "nodeTemplate: {command: [node]}")
 		cfg.NodeTemplate.ArgStyle = config.ArgStyleSpace
 		if equals {
 			cfg.NodeTemplate.ArgStyle = config.ArgStyleEquals
@@ -80,9 +79,9 @@ func FuzzArgs(f *testing.F) {
 		slices.Sort(flags)
 		for _, flag := range flags {
 			cfg.NodeTemplate.Args = append(cfg.NodeTemplate.Args,
-				config.Arg{Flag: flag, Kind: config.ArgValue, Values: []config.Template{{Text: given[flag]}}})
+				config.Arg{Flag: flag, Values: []config.Template{{Text: given[flag]}}})
 		}
-		made, err := nowhere().make(&cfg)
+		made, err := nowhere().make(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -133,7 +133,7 @@ func (p *planner) readFile(path string) (string, error) {
 	}
 	content, err := atomicfile.Read(path, render.MaxText, func(open fs.FileInfo) error { return p.hidden.refuseFile(path, open) })
 	if err != nil {
-		return "", render.Fail(fmt.Sprintf("cannot read %s: %v", path, err), "")
+		return "", render.Fail(fmt.Sprintf("cannot read %s: %v", path, err), hint.Of(err))
 	}
 	return string(content), nil
 }

@@ -124,11 +124,19 @@ func (c *fakeCluster) world() world {
 
 // configFor has the template as the value of an environment variable, which shows whatever a template can give.
 func configFor(template string) *config.Config {
-	cfg := config.Default()
-	cfg.NodeTemplate.Command = []config.Template{{Text: "node"}}
+	cfg, _, err := config.Parse("kubevali.yaml", []byte("nodeTemplate: {command: [node], env: {VALUE: x}}"))
+	if err != nil {
+		panic(err)
+	}
 	at := config.Position{File: "kubevali.yaml", Line: 7, Column: 5, Path: "nodeTemplate.env.VALUE"}
-	cfg.NodeTemplate.Env = map[string]config.Template{"VALUE": {Text: template, At: at, FirstLine: 8}}
-	return &cfg
+	value := config.Template{Text: template, At: at, FirstLine: 8}
+	cfg.NodeTemplate.Env["VALUE"] = value
+	for _, t := range cfg.Templates() {
+		if t.At.Path == at.Path {
+			*t = value
+		}
+	}
+	return cfg
 }
 
 func parse(t testing.TB, file string) *config.Config {

@@ -130,7 +130,7 @@ func Listen(cfg *config.Config, f facts.Facts) (string, error) {
 // compileAll readies all templates. It returns false when none of them can be run.
 func (m *maker) compileAll() (ok bool) {
 	ok = m.Define(m.cfg.CommonTemplate)
-	for t := range m.cfg.Templates() {
+	for _, t := range m.cfg.Templates() {
 		switch {
 		case t == &m.cfg.CommonTemplate:
 		case ok:

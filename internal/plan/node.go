@@ -55,9 +55,9 @@ func (p *planner) appendArgs(argv []string) []string {
 	for _, arg := range p.cfg.NodeTemplate.Args {
 		flag := arg.Dashed()
 		switch {
-		case arg.Kind == config.ArgBool && equals:
+		case arg.IsBool && equals:
 			argv = append(argv, flag+"="+strconv.FormatBool(arg.Bool))
-		case arg.Kind == config.ArgBool && arg.Bool:
+		case arg.Bool:
 			argv = append(argv, flag)
 		}
 		for _, source := range arg.Values {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubevali/kubevali/internal/atomicfile"
 	"github.com/kubevali/kubevali/internal/config"
 	"github.com/kubevali/kubevali/internal/keyfile"
 	"github.com/kubevali/kubevali/internal/render"
@@ -75,7 +76,7 @@ func (h *hidden) refuseFile(path string, open fs.FileInfo) error {
 		return err == nil && os.SameFile(info, open)
 	}
 	// The kernel shows each process's environment in a file, too, see proc_pid_environ(5).
-	target, err := filepath.EvalSymlinks(path)
+	target, err := atomicfile.Resolve(path)
 	isEnviron := err == nil && strings.HasPrefix(target, "/proc/") && filepath.Base(target) == "environ"
 	switch {
 	case slices.ContainsFunc(h.roots, isOpen), isEnviron && len(h.env) > 0:

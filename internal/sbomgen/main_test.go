@@ -16,7 +16,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := describe(bytes.NewReader(program))
+	document, err := describe(program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 
-	again, err := describe(bytes.NewReader(program))
+	again, err := describe(program)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package supervise
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -62,6 +63,9 @@ func handle(signals []syscall.Signal, received func(syscall.Signal)) (release fu
 
 	var relay sync.WaitGroup
 	relay.Go(func() {
+		// The runtime starts a thread when a goroutine is first locked to its own, as Run does. Here nobody waits for it.
+		runtime.LockOSThread()
+		runtime.UnlockOSThread()
 		numbers := make([]byte, 64)
 		for {
 			n, err := in.Read(numbers)

@@ -22,13 +22,10 @@ const (
 	maxPause = 100 * time.Millisecond
 	// keepOpen is how long a file that has lost its name must be silent before it is given up: until then whoever
 	// wrote it may not have noticed yet.
-	keepOpen = 5 * time.Second
-	// maxFiles is how many generations of a log are read at a time; of more, the oldest are given up.
-	maxFiles = 8
-	// stopTimeout is how long to wait for a file system that does not answer.
-	stopTimeout = 2 * time.Second
-	// bufSize is how much is read at a time.
-	bufSize = 64 << 10
+	keepOpen    = 5 * time.Second
+	maxFiles    = 8               // generations of a log that are read at a time; of more, the oldest are given up
+	stopTimeout = 2 * time.Second // for a file system that does not answer
+	bufSize     = 64 << 10        // how much is read at a time
 )
 
 // A Follower feeds what is appended to one log file to a writer, through rotations of any kind: each byte once, in
@@ -47,16 +44,12 @@ type Follower struct {
 	log  logrus.FieldLogger
 	cut  atomic.Bool // no write may begin any more
 
-	// files are the open generations of the log, oldest first. The last one has the name path, while named is set.
-	files []*logFile
-	named bool
-	// left is where the file was left that is not open any more, in case it gets its name back.
-	left position
-	// unfinished is the file that was written last, without a newline at the end; nil for none.
-	unfinished *logFile
-	// lastError is the error that was logged last.
-	lastError string
-	buf       []byte
+	files      []*logFile // the open generations of the log, oldest first
+	named      *logFile   // the last of them, while it has the name path; else nil
+	left       position   // of the file that was closed last, in case it gets its name back
+	unfinished *logFile   // the one that was handed on last, when that ended within a line; else nil
+	lastError  string     // that was logged
+	buf        []byte
 }
 
 // NewFollower returns a Follower of the file at path, and takes note of how much of it exists. What Run finds it
@@ -77,11 +70,7 @@ func (f *Follower) Run(ctx context.Context) {
 		defer close(done)
 		f.follow(ctx)
 	}()
-	select {
-	case <-done:
-		return
-	case <-ctx.Done():
-	}
+	<-ctx.Done()
 	select {
 	case <-done:
 	case <-time.After(stopTimeout):
@@ -124,10 +113,15 @@ func (f *Follower) look() (grew bool) {
 			grew = true
 		}
 	}
-	for len(f.files) > maxFiles || len(f.files) > 0 && f.abandoned(f.files[0], now) {
-		f.left = f.files[0].position
-		f.endLine(f.files[0])
-		f.files[0].Close()
+	for len(f.files) > 0 {
+		oldest := f.files[0]
+		abandoned := oldest != f.named && now.Sub(oldest.active) > keepOpen
+		if !abandoned && len(f.files) <= maxFiles {
+			break
+		}
+		f.left = oldest.position
+		f.endLine(oldest)
+		oldest.Close()
 		f.files = f.files[1:]
 	}
 	return grew
@@ -142,36 +136,32 @@ func (f *Follower) discover() error {
 		}
 		return err
 	}
-	at := slices.IndexFunc(f.files, func(file *logFile) bool { return os.SameFile(file.info, info) })
-	if at < 0 || at < len(f.files)-1 {
-		f.unname()
+	if f.named != nil && os.SameFile(f.named.info, info) {
+		return nil
 	}
-	var file *logFile
-	if at >= 0 { // mostly the last one; otherwise it was renamed back
-		file = f.files[at]
+	f.unname()
+	at := slices.IndexFunc(f.files, func(file *logFile) bool { return os.SameFile(file.info, info) })
+	if at >= 0 { // it was renamed back
+		f.named = f.files[at]
 		f.files = slices.Delete(f.files, at, at+1)
 	} else {
-		if file, err = openLog(f.path, f.left); err != nil {
+		file, err := openLog(f.path, f.left)
+		if err != nil {
 			return err
 		}
 		f.log.WithField("offset", file.offset).Debug("following the log file")
+		f.named = file
 	}
-	f.files, f.named = append(f.files, file), true
+	f.files = append(f.files, f.named)
 	return nil
 }
 
 // unname notes that none of files has the name any more.
 func (f *Follower) unname() {
-	if f.named {
-		f.named = false
-		f.files[len(f.files)-1].active = time.Now()
+	if f.named != nil {
+		f.named.active = time.Now()
+		f.named = nil
 	}
-}
-
-// abandoned reports whether file has neither name nor writer any more.
-func (f *Follower) abandoned(file *logFile, now time.Time) bool {
-	named := f.named && file == f.files[len(f.files)-1]
-	return !named && now.Sub(file.active) > keepOpen
 }
 
 // complain logs that the file cannot be found or opened, once as long as it is for the same reason.
@@ -181,9 +171,7 @@ func (f *Follower) complain(err error) {
 	case err == nil:
 		f.lastError = ""
 		return
-	case err.Error() == f.lastError:
-		return
-	case missing && len(f.files) > 0: // in the middle of a rotation, most likely
+	case err.Error() == f.lastError, missing && len(f.files) > 0: // in the middle of a rotation, most likely
 		return
 	case missing:
 		f.log.Info("waiting for the log file to appear")

@@ -1,7 +1,6 @@
 package watchlog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -54,11 +53,10 @@ func openLog(path string, left position) (*logFile, error) {
 		return nil, err
 	}
 	file := &logFile{File: f, position: position{info: info}, active: time.Now()}
-	if left.info == nil || !os.SameFile(left.info, info) {
-		return file, nil
+	if os.SameFile(left.info, info) {
+		file.position = left
 	}
-	file.offset, file.last = left.offset, bytes.Clone(left.last)
-	if file.last == nil && file.offset <= info.Size() {
+	if file.last == nil { // nothing of it has been read yet
 		file.last = make([]byte, min(file.offset, fingerprint))
 		if _, err := f.ReadAt(file.last, file.offset-int64(len(file.last))); err != nil {
 			file.rewind()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,34 +32,30 @@ func newPattern(re *regexp.Regexp) *pattern {
 	return p
 }
 
-// match reports whether line matches, and returns values with those of named groups added that it did not have; it may be
-// nil.
-func (p *pattern) match(line []byte, values map[string]string) (bool, map[string]string) {
+// match reports whether line matches, and adds to values those of named groups that it does not have yet.
+func (p *pattern) match(line []byte, values map[string]string) bool {
 	line = bytes.TrimSuffix(line, []byte{'\r'})
 	line = line[:min(len(line), PatternLimit)]
 	if len(values) == p.named {
-		return p.re.Match(line), values
+		return p.re.Match(line)
 	}
 	found := p.re.FindSubmatchIndex(line)
 	if found == nil {
-		return false, values
+		return false
 	}
 	for i, name := range p.re.SubexpNames() {
-		if _, known := values[name]; name == "" || known || found[2*i] < 0 {
-			continue
+		if _, known := values[name]; name != "" && !known && found[2*i] >= 0 {
+			values[name] = string(printable(line[found[2*i]:found[2*i+1]], ValueLimit))
 		}
-		if values == nil {
-			values = make(map[string]string)
-		}
-		values[name] = string(printable(line[found[2*i]:found[2*i+1]], ValueLimit))
 	}
-	return true, values
+	return true
 }
 
 // maxLiterals bounds the searches that one pattern costs.
 const maxLiterals = 8
 
-// requiredLiterals returns texts of which each match of re contains at least one; nil when there are none that help.
+// requiredLiterals returns texts of which each match of re, which has been simplified, contains at least one; nil when
+// there are none that help.
 func requiredLiterals(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -69,10 +66,6 @@ func requiredLiterals(re *syntax.Regexp) []string {
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return requiredLiterals(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return requiredLiterals(re.Sub[0])
-		}
 	case syntax.OpConcat:
 		var best []string
 		for _, sub := range re.Sub {
@@ -97,11 +90,8 @@ func requiredLiterals(re *syntax.Regexp) []string {
 
 // shortest returns the length of the shortest text, 0 when there is none.
 func shortest(texts []string) int {
-	n := 0
-	for i, text := range texts {
-		if i == 0 || len(text) < n {
-			n = len(text)
-		}
+	if len(texts) == 0 {
+		return 0
 	}
-	return n
+	return len(slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 }

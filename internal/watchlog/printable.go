@@ -1,6 +1,7 @@
 package watchlog
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,7 +14,7 @@ func printable(text []byte, limit int) []byte {
 	out := make([]byte, 0, min(len(text), limit))
 	for len(text) > 0 {
 		if text[0] == escape {
-			text = text[escapeLen(text):]
+			text = afterEscape(text[1:])
 			continue
 		}
 		r, size := utf8.DecodeRune(text)
@@ -29,43 +30,38 @@ func printable(text []byte, limit int) []byte {
 	return out
 }
 
-// escapeLen returns the length of the escape sequence that text begins with, as ECMA-48 (5.4, 5.6) and xterm define
-// them: a control sequence (colours, cursor), a string such as a window title, or a single function. A sequence that
-// is malformed ends before the first byte that cannot belong to it.
-func escapeLen(text []byte) int {
-	if len(text) < 2 {
-		return len(text)
+// afterEscape returns what follows an escape sequence that began in front of text, as ECMA-48 (5.4, 5.6) and xterm define
+// them: a control sequence (colours, cursor), a string such as a window title, or a single function. A sequence that is
+// malformed ends before the first byte that cannot belong to it.
+func afterEscape(text []byte) []byte {
+	if len(text) == 0 {
+		return nil
 	}
-	switch text[1] {
+	switch text[0] {
 	case '[':
-		for i := 2; i < len(text); i++ {
-			switch c := text[i]; {
-			case c >= 0x40 && c <= 0x7e:
-				return i + 1
-			case c < 0x20 || c > 0x7e:
-				return i
-			}
-		}
-		return len(text)
+		return afterFinal(text[1:], '@')
 	case ']', 'P', 'X', '^', '_':
-		for i := 2; i < len(text); i++ {
-			switch text[i] {
-			case '\a':
-				return i + 1
-			case escape:
-				return min(i+2, len(text))
-			case '\n': // a title has no lines: better to show too much than to swallow the log
-				return i
-			}
+		end := bytes.IndexAny(text, "\a\x1b\n")
+		switch {
+		case end < 0:
+			return nil
+		case text[end] == '\n': // a title has no lines: better to show too much than to swallow the log
+			return text[end:]
+		case text[end] == escape: // and a backslash
+			end++
 		}
-		return len(text)
+		return text[min(end+1, len(text)):]
 	}
-	i := 1
-	for i < len(text) && text[i] >= 0x20 && text[i] <= 0x2f {
-		i++
+	return afterFinal(text, '0')
+}
+
+// afterFinal returns what follows the first byte from final to ~, where only those from a blank to final come before it.
+func afterFinal(text []byte, final byte) []byte {
+	for len(text) > 0 && text[0] >= ' ' && text[0] < final {
+		text = text[1:]
 	}
-	if i < len(text) && text[i] >= 0x30 && text[i] <= 0x7e {
-		i++
+	if len(text) > 0 && text[0] >= final && text[0] <= '~' {
+		text = text[1:]
 	}
-	return i
+	return text
 }

@@ -2,6 +2,7 @@ package watchlog
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -32,46 +33,26 @@ func (t *Tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Last returns the last lines written, at most limit bytes in all: whole lines, unless not even the last one is known
-// in full or fits, in which case its end is returned. They are valid UTF-8 without control characters (newline and
-// tab aside) and without terminal escape sequences.
-func (t *Tail) Last(limit int) []byte {
-	limit = max(limit, 0)
-	raw, cut := t.bytes()
-	if cut {
-		raw = wholeLines(raw)
-	}
-	text := printable(raw, len(raw)*utf8.UTFMax)
-	if len(text) <= limit {
-		return text
-	}
-	from := len(text) - limit
-	if text[from-1] == '\n' {
-		return text[from:]
-	}
-	return wholeLines(text[from:])
+// Last returns the last lines written: whole ones, unless not even the last one is known in full, in which case its end is
+// returned. They are valid UTF-8 without control characters (newline and tab aside) and without terminal escape sequences.
+func (t *Tail) Last() []byte {
+	raw := t.bytes()
+	return printable(raw, len(raw)*utf8.UTFMax)
 }
 
-// bytes returns a copy of what is remembered, and whether something has been written before that.
-func (t *Tail) bytes() (raw []byte, cut bool) {
+// bytes returns a copy of what is remembered, without the beginning of a line of which more has been written before.
+func (t *Tail) bytes() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.full {
-		return bytes.Clone(t.ring[:t.next]), false
+		return bytes.Clone(t.ring[:t.next])
 	}
-	return append(bytes.Clone(t.ring[t.next:]), t.ring[:t.next]...), true
-}
-
-// wholeLines drops the first line of text, of which the beginning is missing; when it is the only one, no more than
-// the rest of its first character.
-func wholeLines(text []byte) []byte {
-	if end := bytes.IndexByte(text, '\n'); end >= 0 && end+1 < len(text) {
-		return text[end+1:]
+	raw := slices.Concat(t.ring[t.next:], t.ring[:t.next])
+	if end := bytes.IndexByte(raw, '\n'); end >= 0 && end+1 < len(raw) {
+		return raw[end+1:]
 	}
-	for i := range min(len(text), utf8.UTFMax) {
-		if utf8.RuneStart(text[i]) {
-			return text[i:]
-		}
+	for len(raw) > 0 && !utf8.RuneStart(raw[0]) {
+		raw = raw[1:]
 	}
-	return text[min(len(text), utf8.UTFMax):]
+	return raw
 }

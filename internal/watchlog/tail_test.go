@@ -17,30 +17,23 @@ func TestTail(t *testing.T) {
 		name   string
 		size   int
 		writes []string
-		limit  int
 		want   string
 	}{
-		{"nothing", 10, nil, 10, ""},
-		{"all", 20, []string{"one\n", "two\n"}, 20, "one\ntwo\n"},
-		{"unfinished line", 20, []string{"one\ntw"}, 20, "one\ntw"},
-		{"whole lines that fit", 100, []string{"one\ntwo\nthree\n"}, 13, "two\nthree\n"},
-		{"exactly whole lines", 100, []string{"one\ntwo\nthree\n"}, 10, "two\nthree\n"},
-		{"one long line", 100, []string{"one\nabcdefgh"}, 4, "efgh"},
-		{"one long line with its end", 100, []string{"one\nabcdefgh\n"}, 4, "fgh\n"},
-		{"cut at a character", 100, []string{"aéé"}, 3, "é"},
-		{"no room", 100, []string{"abc\n"}, 0, ""},
-		{"wrapped", 8, []string{"one\n", "two\n", "three\n"}, 100, "three\n"},
-		{"wrapped within a line", 8, []string{"abc", "defgh", "ijkl"}, 100, "efghijkl"},
-		{"wrapped within a character", 4, []string{"ééé"[1:]}, 100, "éé"},
-		{"wrapped in the middle of one", 3, []string{"ééé"}, 100, "é"},
-		{"one write larger than all", 8, []string{"x", strings.Repeat("abc\n", 100)}, 100, "abc\n"},
-		{"exactly full", 8, []string{"one\n", "two\n"}, 100, "two\n"},
-		{"colours", 100, []string{"\x1b[1;33mwarn\x1b[0m \x1b]0;title\aok\x1b(B\x1b[K\n"}, 100, "warn ok\n"},
-		{"control characters", 100, []string{"a\x00b\rc\td\x7f\u0085e\n"}, 100, "abc\tde\n"},
-		{"invalid UTF-8", 100, []string{"a\xffb\xc3\n"}, 100, "a\ufffdb\ufffd\n"},
-		{"unfinished escape sequence", 100, []string{"a\x1b[31"}, 100, "a"},
-		{"escape at the end", 100, []string{"a\x1b"}, 100, "a"},
-		{"broken escape sequence keeps the line", 100, []string{"\x1b[31\nb\x1b]title\nc"}, 100, "\nb\nc"},
+		{"nothing", 10, nil, ""},
+		{"all", 20, []string{"one\n", "two\n"}, "one\ntwo\n"},
+		{"unfinished line", 20, []string{"one\ntw"}, "one\ntw"},
+		{"wrapped", 8, []string{"one\n", "two\n", "three\n"}, "three\n"},
+		{"wrapped within a line", 8, []string{"abc", "defgh", "ijkl"}, "efghijkl"},
+		{"wrapped within a character", 4, []string{"ééé"[1:]}, "éé"},
+		{"wrapped in the middle of one", 3, []string{"ééé"}, "é"},
+		{"one write larger than all", 8, []string{"x", strings.Repeat("abc\n", 100)}, "abc\n"},
+		{"exactly full", 8, []string{"one\n", "two\n"}, "two\n"},
+		{"colours", 100, []string{"\x1b[1;33mwarn\x1b[0m \x1b]0;title\aok\x1b(B\x1b[K\n"}, "warn ok\n"},
+		{"control characters", 100, []string{"a\x00b\rc\td\x7f\u0085e\n"}, "abc\tde\n"},
+		{"invalid UTF-8", 100, []string{"a\xffb\xc3\n"}, "a\ufffdb\ufffd\n"},
+		{"unfinished escape sequence", 100, []string{"a\x1b[31"}, "a"},
+		{"escape at the end", 100, []string{"a\x1b"}, "a"},
+		{"broken escape sequence keeps the line", 100, []string{"\x1b[31\nb\x1b]title\nc"}, "\nb\nc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tail := watchlog.NewTail(c.size)
@@ -49,7 +42,7 @@ func TestTail(t *testing.T) {
 					t.Errorf("Write: %d, %v", n, err)
 				}
 			}
-			if got := string(tail.Last(c.limit)); got != c.want {
+			if got := string(tail.Last()); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
@@ -57,17 +50,17 @@ func TestTail(t *testing.T) {
 }
 
 func FuzzTail(f *testing.F) {
-	f.Add([]byte("one\n\x1b[1mtwo\xff\n"), byte(8), byte(3), 7)
-	f.Add([]byte("\x1b]éé\x1b\\é\n"), byte(4), byte(1), 3)
-	f.Add([]byte("\x1b"), byte(4), byte(1), -1)
-	f.Fuzz(func(t *testing.T, data []byte, size, chunk byte, limit int) {
+	f.Add([]byte("one\n\x1b[1mtwo\xff\n"), byte(8), byte(3))
+	f.Add([]byte("\x1b]éé\x1b\\é\n"), byte(4), byte(1))
+	f.Add([]byte("\x1b"), byte(4), byte(1))
+	f.Fuzz(func(t *testing.T, data []byte, size, chunk byte) {
 		tail := watchlog.NewTail(int(size) + 1)
 		for part := range chunks(data, int(chunk)+1) {
 			tail.Write(part)
 		}
-		got := tail.Last(limit)
-		if len(got) > max(limit, 0) {
-			t.Errorf("%d bytes, limit %d", len(got), limit)
+		got := tail.Last()
+		if most := (int(size) + 1) * len("\ufffd"); len(got) > most {
+			t.Errorf("%d bytes, expected %d at most", len(got), most)
 		}
 		if !utf8.Valid(got) {
 			t.Errorf("not UTF-8: %q", got)
@@ -97,7 +90,7 @@ func TestTailIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	for range 100 {
-		for line := range strings.Lines(string(tail.Last(500))) {
+		for line := range strings.Lines(string(tail.Last())) {
 			var i, j int
 			if _, err := fmt.Sscanf(line, "%d %d\n", &i, &j); err != nil {
 				t.Fatalf("%q: %v", line, err)
@@ -105,7 +98,7 @@ func TestTailIsSafeForConcurrentUse(t *testing.T) {
 		}
 	}
 	writers.Wait()
-	if got := tail.Last(1 << 10); bytes.Count(got, []byte("\n")) < 100 {
+	if got := tail.Last(); bytes.Count(got, []byte("\n")) < 100 {
 		t.Errorf("only %q", got)
 	}
 }

@@ -1,27 +1,21 @@
 package watchlog
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
-// A kind is what it means that a line contains a text.
-type kind int
+// kinds are what it means that a line contains a text.
+type kinds int
 
 const (
-	life         kind = iota // a sign of life
-	failure                  // the opposite
-	announcement             // what is expected
-	literal                  // the pattern may match: each of its matches contains one of its literals
-	kinds
+	life         kinds = 1 << iota // a sign of life
+	failure                        // the opposite
+	announcement                   // what is expected
+	literal                        // the pattern may match: each of its matches contains one of its literals
 )
 
 // A text is looked for in the log.
 type text struct {
-	kind    kind
-	text    string
-	literal bool // each match of the pattern contains one of these
-	seen    bool // of an announcement: it is not looked for any more
+	text  string
+	kinds kinds // none: it has been announced and means nothing more
 
 	// The search jumps from one occurrence of a single byte to the next, which runs at memory speed as long as that byte is
 	// rare. Which one is depends on the log (hashes, numbers, colours), so it is counted there, now and then.
@@ -36,17 +30,6 @@ const (
 	minSample  = 512
 	sampleGap  = 1 << 20 // how much is searched from one choice to the next
 )
-
-// newTexts returns those of texts that can occur in a line at all.
-func newTexts(k kind, texts []string) []text {
-	var found []text
-	for _, t := range texts {
-		if t != "" && !strings.Contains(t, "\n") {
-			found = append(found, text{kind: k, text: t, literal: k == literal})
-		}
-	}
-	return found
-}
 
 // index returns where the text first occurs in s, or -1. The answer is that of bytes.Index; only the time differs.
 func (t *text) index(s []byte) int {

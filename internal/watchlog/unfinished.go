@@ -48,11 +48,11 @@ func (m *Matcher) end(t *text, piece []byte) int {
 
 // first returns where in piece the first occurrence of any text of a kind ends, and which it is; -1 when there is none.
 // Of two that end together it is the earlier in the rules.
-func (m *Matcher) first(k kind, piece []byte) (end int, found string) {
+func (m *Matcher) first(k kinds, piece []byte) (end int, found string) {
 	end = -1
 	for i := range m.texts {
 		t := &m.texts[i]
-		if t.kind != k {
+		if t.kinds&k == 0 {
 			continue
 		}
 		if e := m.end(t, piece); e >= 0 && (end < 0 || e < end) {
@@ -64,14 +64,14 @@ func (m *Matcher) first(k kind, piece []byte) (end int, found string) {
 
 // announce tells the sink what the unfinished line announces with piece, up to where it fails, if it does.
 func (m *Matcher) announce(piece []byte, failEnd int) {
-	for i := range m.texts[m.fixed:] {
-		t := &m.texts[m.fixed+i]
-		if t.seen {
+	for i := range m.texts {
+		t := &m.texts[i]
+		if t.kinds&announcement == 0 {
 			continue
 		}
 		if end := m.end(t, piece); end >= 0 && (failEnd < 0 || end <= failEnd) {
 			m.sink.Seen(t.text)
-			t.seen = true
+			t.kinds &^= announcement
 		}
 	}
 }
@@ -98,22 +98,21 @@ func (m *Matcher) remember(piece []byte) {
 
 // endLine finishes the unfinished line.
 func (m *Matcher) endLine() {
-	if m.pattern != nil && !m.failed && (m.pattern.named > 0 || !m.counted) && m.mayMatch(m.head) {
+	var has kinds
+	if m.counted {
+		has = life
+	}
+	for i := range m.texts {
+		if t := &m.texts[i]; t.kinds&literal != 0 && t.index(m.head) >= 0 {
+			has |= literal
+		}
+	}
+	if !m.failed && m.toEvaluate(has) {
 		m.candidates = append(m.candidates, candidate{m.head, m.counted})
 		m.evaluate() // head is about to be overwritten
 	}
 	m.open, m.counted, m.failed = false, false, false
 	m.carry, m.head = m.carry[:0], m.head[:0]
-}
-
-// mayMatch reports whether line holds what the pattern needs.
-func (m *Matcher) mayMatch(line []byte) bool {
-	for i := range m.texts {
-		if t := &m.texts[i]; t.literal && t.index(line) >= 0 {
-			return true
-		}
-	}
-	return m.everyLine
 }
 
 // appendLast appends p to b and drops all but the last n bytes, without growing b much beyond them.

@@ -13,15 +13,11 @@
 // A Follower decides where and when to read, and github.com/hpcloud/tail reads the lines: each time a file has grown by an
 // ordinary amount, the library is started at a known offset of the file that the Follower holds open, and reads to its end.
 // More, which may be one endless line, the Follower reads itself, and so it does when the library cannot. The library's own
-// mode of following is not used, because no wrapper can make it exact:
-//
-//   - After a rename it drops what was written since its last look (every 250 ms), and a last line without newline.
-//   - A file that is truncated and has outgrown its old size before the next look is read on from the middle. Lines carry no
-//     offset, so that a wrapper cannot tell which of them are affected.
-//   - When stat(2) fails for another reason than a missing file (a permission, a dead network file system), and when no
-//     inotify instance is left on the machine, it calls os.Exit.
-//   - Inotify sees nothing of remote writers on a network file system.
-//   - An unfinished line is read again from its start at each change, and held in memory whole.
+// mode of following is not used, because no wrapper can make it exact. After a rename it drops what was written since its
+// last look (every 250 ms), and a last line without newline. A file that was truncated and has outgrown its old size before
+// the next look is read on from the middle; lines carry no offset, so that this cannot be told. When stat(2) fails for
+// another reason than a missing file, and when no inotify instance is left on the machine, it calls os.Exit. Inotify does
+// not see remote writers on a network file system. An unfinished line is read again at each change, and held in memory whole.
 package watchlog
 
 import "regexp"
@@ -43,7 +39,7 @@ type Rules struct {
 // A Sink takes what a [Matcher] finds. It is called from within Write, in the order of the log, and must be quick.
 type Sink interface {
 	// Match says that so many more lines were signs of life. values holds, for each named group that took part in a
-	// match since the last call, its last value, valid UTF-8 of at most [ValueLimit] bytes; nil when there is none.
+	// match since the last call, its last value, valid UTF-8 of at most [ValueLimit] bytes; it is not to be kept.
 	// lines is 0 when a line counted before, for its keyword, has brought values at its end.
 	Match(lines int, values map[string]string)
 

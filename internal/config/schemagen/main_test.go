@@ -19,11 +19,7 @@ import (
 const schemaFile = "../../docs/kubevali.schema.json"
 
 func TestDocumentsAreFresh(t *testing.T) {
-	documents, err := generate("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range documents {
+	for name, want := range documents(readKeys("..")) {
 		got, err := os.ReadFile(filepath.Join("../../../docs", name))
 		if err != nil {
 			t.Fatal(err)
@@ -37,14 +33,6 @@ func TestDocumentsAreFresh(t *testing.T) {
 // TestDescriptionsHaveEveryWord holds what is said of a key against what can be written there. Zap's other levels and the
 // other word for console work, but are nothing to choose.
 func TestDescriptionsHaveEveryWord(t *testing.T) {
-	comments, err := fieldComments("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := comments.keys(configType)
-	if err != nil {
-		t.Fatal(err)
-	}
 	hidden := []string{"dpanic", "panic", "fatal", "text"}
 	seen := 0
 	var walk func([]key)
@@ -67,7 +55,7 @@ func TestDescriptionsHaveEveryWord(t *testing.T) {
 			}
 		}
 	}
-	walk(keys)
+	walk(readKeys(".."))
 	if seen == 0 {
 		t.Error("no key takes words")
 	}

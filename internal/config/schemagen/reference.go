@@ -54,11 +54,10 @@ func (k key) items(width int) []string {
 	if len(k.keys) == 0 {
 		return k.example
 	}
-	var lines []string
+	lines := indented("  ", sectionLines(k.keys, width-4, true))
 	if k.item != "" {
-		lines = append([]string{k.item + ":"}, indented("  ", sectionLines(k.keys, width-4, true))...)
+		lines = append([]string{k.item + ":"}, lines...)
 	} else {
-		lines = indented("  ", sectionLines(k.keys, width-4, true))
 		first := slices.IndexFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "  #") })
 		for i := range first {
 			lines[i] = lines[i][2:]

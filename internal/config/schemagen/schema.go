@@ -18,15 +18,15 @@ const (
 // schema is a JSON Schema, see https://json-schema.org/draft-07/draft-handrews-json-schema-validation-01.
 type schema map[string]any
 
-func schemaJSON(keys []key) ([]byte, error) {
+func schemaJSON(keys []key) []byte {
 	s := section(keys)
 	maps.Copy(s, schema{"$schema": schemaVersion, "$id": schemaURL, "title": "kubevali.yaml", "description": "What kubevali runs and watches."})
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // people read this
 	e.SetIndent("", "  ")
-	err := e.Encode(s)
-	return b.Bytes(), err
+	check(e.Encode(s))
+	return b.Bytes()
 }
 
 func section(keys []key) schema {
@@ -46,18 +46,7 @@ func section(keys []key) schema {
 }
 
 func (k key) schema() schema {
-	item := itemType(k.is)
-	var s schema
-	switch {
-	case isSection(k.is):
-		s = section(k.keys)
-	case isSection(item):
-		s = listOrMapping(k.is, section(k.keys))
-	case item != nil:
-		s = listOrMapping(k.is, leaf(item))
-	default:
-		s = leaf(k.is)
-	}
+	s := schemaOf(k.is, k.keys)
 	s["description"] = k.description
 	if k.is == reflect.TypeFor[config.Logging]() {
 		delete(s, "additionalProperties") // zap has more keys than kubevali; they only cause a warning
@@ -71,26 +60,18 @@ func (k key) schema() schema {
 	return s
 }
 
-func listOrMapping(t reflect.Type, item schema) schema {
-	if t.Kind() == reflect.Slice {
-		return schema{"type": "array", "items": item}
-	}
-	if t == reflect.TypeFor[map[string]config.Template]() {
-		item = schema{"type": scalars("null")}
-	}
-	return schema{"type": "object", "additionalProperties": item}
-}
-
 // scalars are the types that a text can have in YAML, and others.
 func scalars(others ...string) []string {
 	return append([]string{"string", "number", "boolean"}, others...)
 }
 
-// leaf is the schema of a type that is neither a section nor a list or mapping.
-func leaf(t reflect.Type) schema {
+// schemaOf is the schema of a type; the keys are those of a section, or of each item that is one.
+func schemaOf(t reflect.Type, keys []key) schema {
 	switch v := reflect.Zero(t).Interface().(type) {
 	case config.Template, string:
 		return schema{"type": scalars()}
+	case map[string]config.Template:
+		return schema{"type": "object", "additionalProperties": schema{"type": scalars("null")}}
 	case config.Args:
 		arg := schema{"type": scalars("null", "array"), "items": schema{"type": scalars()}}
 		return schema{"type": "object", "additionalProperties": arg}
@@ -112,6 +93,14 @@ func leaf(t reflect.Type) schema {
 		return schema{"type": "string", "enum": append(v.Words(), "")} // its default; those of the others are words
 	case interface{ Words() []string }:
 		return schema{"type": "string", "enum": v.Words()}
+	}
+	switch {
+	case isSection(t):
+		return section(keys)
+	case t.Kind() == reflect.Slice:
+		return schema{"type": "array", "items": schemaOf(t.Elem(), keys)}
+	case t.Kind() == reflect.Map:
+		return schema{"type": "object", "additionalProperties": schemaOf(t.Elem(), keys)}
 	default:
 		return schema{"type": "string"}
 	}
