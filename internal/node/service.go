@@ -117,7 +117,7 @@ func serviceError(err error) error {
 	switch {
 	case !errors.As(err, &refused):
 		return fmt.Errorf("nodeService: %w", err)
-	case kube.NotFound(err): // the pod: a Service that does not exist is made
+	case kube.NotFound(err): // the pod: a Service that is not there is made
 		return hint.With(fmt.Errorf("nodeService: %w", err), "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace")
 	}
 	for _, of := range []struct{ field, key, remedy string }{
