@@ -23,9 +23,9 @@ type cluster struct {
 	client *kube.Client
 }
 
-func newCluster(o Options) *cluster {
-	where, inPod := kube.InPod(o.Environ, o.AccountDir)
-	version, log := o.Version, o.Log
+// newCluster returns the way to the cluster of the pod that this process, which has that environment, runs in.
+func newCluster(environ []string, accountDir, version string, log logrus.FieldLogger) *cluster {
+	where, inPod := kube.InPod(environ, accountDir)
 	return &cluster{log: log, connect: func() (*kube.Client, error) {
 		if !inPod {
 			return nil, hint.New("no Kubernetes cluster at hand: this process runs in no pod", "--dry-run and render ask the "+

@@ -60,7 +60,7 @@ func Run(o Options) (code int, err error) {
 	defer n.supervisor.Close()
 	n.probes = probes{log: o.Log, health: n.health}
 	defer n.probes.close()
-	n.service = service{cluster: newCluster(o), log: o.Log, ctx: n.supervisor.Stopping()}
+	n.service = service{cluster: newCluster(o.Environ, o.AccountDir, o.Version, o.Log), log: o.Log, ctx: n.supervisor.Stopping()}
 	defer n.service.pause()
 	n.loader = loader{read: o.Read, environ: o.Environ, service: &n.service, log: o.Log}
 	defer n.loader.keys.Wipe()

@@ -310,10 +310,8 @@ func TestServiceNeedsANamespaceThatIsNoGuess(t *testing.T) {
 }
 
 func TestNoClusterAtHand(t *testing.T) {
-	var o Options
 	s, _ := newTestService(t, isAway)
-	o.Log = s.log
-	s.cluster = newCluster(o)
+	s.cluster = newCluster([]string{"KUBERNETES_SERVICE_HOST=192.0.2.1"}, t.TempDir(), "", s.log)
 	err := s.keep(t.Context(), wanted(), false)
 	checkError(t, err, "nodeService: no Kubernetes cluster at hand", "kubectl")
 }
