@@ -141,8 +141,7 @@ func supervisorRole([]string) int {
 				return
 			}
 			if o.Do == "cancel" {
-				cancel()
-				p.tell(event{Kind: "cancelled"})
+				p.tellFirst(event{Kind: "cancelled"}, cancel)
 				continue
 			}
 			runs <- o
@@ -164,9 +163,13 @@ type player struct {
 	events *json.Encoder // guarded by mu
 }
 
-func (p *player) tell(e event) {
+func (p *player) tell(e event) { p.tellFirst(e, func() {}) }
+
+// tellFirst does something and tells of it before anything that comes of it is told.
+func (p *player) tellFirst(e event, do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	do()
 	p.events.Encode(e)
 }
 

@@ -101,8 +101,10 @@ type process struct {
 	state       string // one letter
 }
 
-func readProcess(pid int) (p process, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func readProcess(pid int) (process, bool) { return readStat(pid, fmt.Sprintf("/proc/%d/stat", pid)) }
+
+func readStat(pid int, file string) (p process, ok bool) {
+	stat, err := os.ReadFile(file)
 	if err != nil {
 		return p, false
 	}
@@ -138,6 +140,17 @@ func descendants(pid int) (pids []int) {
 func gone(pid int) bool {
 	p, ok := readProcess(pid)
 	return !ok || p.state == "Z"
+}
+
+// stopped reports whether all threads of a process are. One that is not yet may still read what the terminal has.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, thread := range threads {
+		if p, ok := readStat(pid, thread); !ok || p.state != "T" {
+			return false
+		}
+	}
+	return len(threads) > 0
 }
 
 // inState reports whether a process is stopped (T), sleeping (S) and so on.

@@ -224,7 +224,11 @@ func TestCloseGivesTheSignalsBack(t *testing.T) {
 	s.do(order{Do: "close"})
 	s.expect("closed")
 	s.signal(syscall.SIGHUP)
-	s.wait()
+	select {
+	case <-s.exited:
+	case <-time.After(patience):
+		t.Fatal("the supervisor does not end")
+	}
 	if status := s.state.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGHUP {
 		t.Errorf("the supervisor ended with %v", s.state)
 	}

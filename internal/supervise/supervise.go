@@ -187,6 +187,7 @@ func (s *Supervisor) Run(ctx context.Context, cmd Command) (Exit, error) {
 		case <-c.deadline:
 			c.expire()
 		case <-s.children:
+			s.forward(c) // a signal that came before the child's end is what has stopped it
 			c.reap()
 		case <-c.look:
 			c.checkGroup()
@@ -194,4 +195,16 @@ func (s *Supervisor) Run(ctx context.Context, cmd Command) (Exit, error) {
 	}
 	c.drain()
 	return c.exit, nil
+}
+
+// forward deals with the signals that have come in.
+func (s *Supervisor) forward(c *child) {
+	for {
+		select {
+		case sig := <-s.caught:
+			c.receive(sig)
+		default:
+			return
+		}
+	}
 }

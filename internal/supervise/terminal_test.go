@@ -174,25 +174,27 @@ func TestJobControl(t *testing.T) {
 	s := &supervisor{t: t, events: make(chan event, 100)}
 	s.connect(events, orders)
 	s.expect("ready")
-	s.run(order{Args: node("record", "-end=2", "-echo", "-stops")})
+	s.run(order{Args: node("record", "-end=10", "-echo", "-stops")})
 	pids := []int{children(shell.Process.Pid)[0].pid, out.pidAfter("node ready")}
-	all := func(state string) func() bool {
-		return func() bool { return inState(pids[0], state) && inState(pids[1], state) }
-	}
 
 	for range 2 {
 		fmt.Fprint(keyboard, ctrlZ)
-		eventually(t, "both to stop", all("T"))
+		eventually(t, "both to stop", func() bool { return stopped(pids[0]) && stopped(pids[1]) })
 		fmt.Fprintln(keyboard, "echo the shell is back")
 		out.after("the shell is back")
 		fmt.Fprintln(keyboard, "fg")
-		eventually(t, "both to go on", all("S"))
+		eventually(t, "both to go on", func() bool { return inState(pids[0], "S") && inState(pids[1], "S") })
 		out.after("node got 18")
 		fmt.Fprintln(keyboard, "hello")
 		out.expect("node read hello")
 	}
 	fmt.Fprint(keyboard, ctrlC)
 	out.expect("node got 2")
+	if e := <-s.events; e.Kind != "stopping" || e.Cause != "interrupted by SIGINT" {
+		t.Errorf("got the event %+v", e)
+	}
+	kill(t, pids[0], syscall.SIGUSR1)
+	out.expect("node got 10")
 	if e := s.expect("exit").Exit; e.Code != 0 || e.Stop != supervise.StopSignal {
 		t.Errorf("unexpected exit %+v", e)
 	}
