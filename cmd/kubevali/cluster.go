@@ -23,14 +23,20 @@ func (f *offlineFlag) add(c *cobra.Command, when string) {
 	c.Flags().BoolVar((*bool)(f), "offline", false, when+"show placeholders such as 192.0.2.1 for what the Kubernetes API would answer")
 }
 
+// needless is what helps who only wants keys where the cluster cannot be asked.
+const needless = "key paths and scopes need no cluster where they ask for no address"
+
+// instead is what helps who only wants to see a plan.
+const instead = "--offline shows placeholders for what the cluster would answer"
+
 // source answers what templates ask, and changes nothing: by placeholders, in a pod by its service account, and elsewhere by
-// kubectl.
-func (a *app) source(offline offlineFlag) plan.Source {
+// kubectl. remedy is what to do where an answer cannot be had.
+func (a *app) source(offline offlineFlag, remedy string) plan.Source {
 	if offline {
 		return plan.Placeholders
 	}
 	reader := &facts.Reader{
-		Hint: "--offline shows placeholders for what the cluster would answer",
+		Hint: remedy,
 		Cluster: sync.OnceValues(func() (facts.Cluster, error) {
 			where, inPod := kube.InPod(a.environ, a.accountDir)
 			if !inPod {

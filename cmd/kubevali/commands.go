@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubevali/kubevali/internal/config"
+	"github.com/kubevali/kubevali/internal/hint"
 	"github.com/kubevali/kubevali/internal/install"
 	"github.com/kubevali/kubevali/internal/monitor"
 	"github.com/kubevali/kubevali/internal/node"
@@ -146,6 +147,6 @@ func (a *app) unknown(kind monitor.Kind, err error) error {
 	if kind != monitor.Live {
 		return err
 	}
-	_, printErr := fmt.Fprintf(a.stdout, "taken for alive, as the configuration does not say where to ask: %v\n", err)
+	_, printErr := fmt.Fprintf(a.stdout, "taken for alive, as the configuration does not say where to ask: %s\n", hint.Line(err))
 	return printErr
 }

@@ -94,7 +94,7 @@ func (a *app) keyID(flags keyIDFlags) error {
 		a.warnOrdinal(flags.pod, "--replicas N")
 		pods = []string{p.facts.Pod}
 	}
-	identities, err := plan.Identify(p.cfg, p.facts, pods, p.keys.Public, a.source(false))
+	identities, err := plan.Identify(p.cfg, p.facts, pods, p.keys.Public, a.source(false, needless))
 	if err != nil {
 		return err
 	}
@@ -174,5 +174,5 @@ func (a *app) keyWrite(ctx context.Context, flags podFlags) error {
 	}
 	defer p.keys.Wipe()
 	a.warnOrdinal(flags.pod, "--pod "+flags.pod+"-N")
-	return prepare.WriteKeys(ctx, p.cfg, p.facts, p.keys, a.source(false), a.log)
+	return prepare.WriteKeys(ctx, p.cfg, p.facts, p.keys, a.source(false, needless), a.log)
 }

@@ -58,7 +58,7 @@ func (a *app) show(flags renderFlags) error {
 	if err != nil {
 		return err
 	}
-	source := a.source(flags.offline)
+	source := a.source(flags.offline, instead)
 	if len(pods) == 0 {
 		made, err := a.plan(p, p.keys.Public, source)
 		if err != nil {

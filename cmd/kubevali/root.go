@@ -121,10 +121,10 @@ func (a *app) podOf(cfg *config.Config, flags podFlags) (pod, error) {
 		a.log.Warn(warning)
 	}
 	a.environ = environ
-	if flags.pod != "" {
-		environ = append([]string{"POD_NAME=" + flags.pod}, environ...) // of two, the first counts
+	f, err := facts.FromEnviron(environ, a.accountDir)
+	if err != nil && flags.pod != "" { // on the host network only the flag tells; of two values the first counts
+		f, err = facts.FromEnviron(append([]string{"POD_NAME=" + flags.pod}, environ...), a.accountDir)
 	}
-	f, err := facts.FromEnviron(environ)
 	if err != nil {
 		return pod{}, err
 	}

@@ -72,7 +72,7 @@ func (a *app) dryRun(offline offlineFlag) error {
 	if err != nil {
 		return err
 	}
-	made, err := a.plan(p, p.keys.Public, a.source(offline))
+	made, err := a.plan(p, p.keys.Public, a.source(offline, instead))
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func TestLoadBalancer(t *testing.T) {
 		},
 		patches: []patch{faster, {"ClusterRole", `[{"op": "replace", "path": "/rules", "value": []}]`}},
 	})
-	const waiting, starting = "Waiting up to 5m0s for the address of the load balancer", "Starting node: "
+	const waiting, starting = "Waiting up to 5m for the address of the load balancer", "Starting node: "
 	if log := g.awaitLog(t, g.name(0), waiting); strings.Contains(log, starting) {
 		t.Errorf("geth has started before there was an address:\n%s", log)
 	}

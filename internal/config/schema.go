@@ -3,11 +3,14 @@ package config
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubevali/kubevali/internal/healthcheck"
+	"github.com/kubevali/kubevali/internal/hint"
+	"github.com/kubevali/kubevali/internal/secret"
 )
 
 // Config is a kubevali.yaml as its author wrote it: decoded strictly, defaulted and checked, with its templates not
@@ -99,7 +102,7 @@ type Process struct {
 // Healthchecks describes the healthchecks.io server.
 type Healthchecks struct {
 	// Where pings go.
-	BaseURL string `yaml:"baseURL" json:"baseURL" default:"https://hc-ping.com"`
+	BaseURL secret.URL `yaml:"baseURL" json:"baseURL" default:"https://hc-ping.com"`
 	// How long one ping may take.
 	Timeout Duration `yaml:"timeout" json:"timeout" default:"10s"`
 	// Let the server create a check that it does not know; for <ping-key>/<slug>.
@@ -164,14 +167,10 @@ func (p *Process) check(f *findings) {
 }
 
 func (h *Healthchecks) check(f *findings) {
-	const path, example = "healthchecks.", "such as https://hc-ping.com"
+	const path = "healthchecks."
 	f.within(path+"timeout", h.Timeout, 100*millisecond, 10*minute)
-	u, err := url.Parse(h.BaseURL)
-	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		f.failAt(path+"baseURL", "expected a URL that begins with http:// or https:// and a host", example)
-	case u.RawQuery != "", u.Fragment != "":
-		f.failAt(path+"baseURL", "expected a URL without ? and #", example)
+	if _, err := healthcheck.ParseBaseURL(h.BaseURL.Reveal()); err != nil {
+		f.failAt(path+"baseURL", err.Error(), hint.Of(err))
 	}
 }
 

@@ -75,8 +75,8 @@ func (m Missing) Service() bool { return m.NodePorts || m.Balancer }
 // FromEnviron gathers what this process's environment tells of the pod that it runs in: the pod's name by POD_NAME or else
 // HOSTNAME, its namespace by POD_NAMESPACE or else the service account or else "default", its Kubernetes node by NODE_NAME.
 // environ is a list of name=value, as os.Environ returns it; of several values of one name the first counts, as in
-// os.Getenv.
-func FromEnviron(environ []string) (Facts, error) {
+// os.Getenv. accountDir is where a pod's service account is, see kube.InPod.
+func FromEnviron(environ []string, accountDir string) (Facts, error) {
 	f := Facts{Env: make(map[string]string, len(environ)), Keys: make(map[KeyOf]Known[Key])}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -96,7 +96,7 @@ func FromEnviron(environ []string) (Facts, error) {
 		}
 	}
 	if f.Namespace = f.Env["POD_NAMESPACE"]; f.Namespace == "" {
-		namespace, err := readNamespace()
+		namespace, err := readNamespace(accountDir)
 		if err != nil {
 			return Facts{}, err
 		}
@@ -110,8 +110,8 @@ func FromEnviron(environ []string) (Facts, error) {
 }
 
 // readNamespace returns the namespace of the service account, or nothing when the pod has none.
-func readNamespace() (string, error) {
-	content, err := os.ReadFile(kube.AccountDir + "/namespace")
+func readNamespace(accountDir string) (string, error) {
+	content, err := os.ReadFile(accountDir + "/namespace")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -25,7 +25,7 @@ func TestFromEnviron(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f, err := facts.FromEnviron(test.environ)
+			f, err := facts.FromEnviron(test.environ, t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,8 +46,8 @@ func TestFromEnviron(t *testing.T) {
 }
 
 func TestFactsHaveSeedsOfTheirOwn(t *testing.T) {
-	a, errA := facts.FromEnviron(nil)
-	b, errB := facts.FromEnviron(nil)
+	a, errA := facts.FromEnviron(nil, t.TempDir())
+	b, errB := facts.FromEnviron(nil, t.TempDir())
 	if errA != nil || errB != nil || a.Seed == b.Seed || a.Seed == [32]byte{} {
 		t.Errorf("seeds %x and %x", a.Seed, b.Seed)
 	}
@@ -74,11 +74,11 @@ func TestMachineIsNoPod(t *testing.T) {
 		{"HOSTNAME=machine-3", "NODE_NAME=machine-3"},
 		{"HOSTNAME=machine-3", "NODE_NAME=machine-3.example.com"},
 	} {
-		if f, err := facts.FromEnviron(environ); err == nil || !strings.Contains(hint.Line(err), "POD_NAME is not set, and HOSTNAME (machine-3)") ||
+		if f, err := facts.FromEnviron(environ, t.TempDir()); err == nil || !strings.Contains(hint.Line(err), "POD_NAME is not set, and HOSTNAME (machine-3)") ||
 			!strings.Contains(hint.Of(err), "metadata.name") {
 			t.Errorf("%q: pod %q, error %v", environ, f.Pod, err)
 		}
-		if f, err := facts.FromEnviron(append(environ, "POD_NAME=geth-0")); err != nil || f.Pod != "geth-0" {
+		if f, err := facts.FromEnviron(append(environ, "POD_NAME=geth-0"), t.TempDir()); err != nil || f.Pod != "geth-0" {
 			t.Errorf("%q and POD_NAME: pod %q, error %v", environ, f.Pod, err)
 		}
 	}
@@ -165,7 +165,7 @@ func BenchmarkFromEnviron(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := facts.FromEnviron(environ); err != nil {
+		if _, err := facts.FromEnviron(environ, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

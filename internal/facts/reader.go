@@ -24,7 +24,8 @@ type Reader struct {
 	Cluster func() (Cluster, error) // called when there is something to ask
 	Hint    string                  // what to do where there is no cluster, or where something is not there yet
 
-	addresses map[string]*Known[[]kube.Address] // by Kubernetes node
+	addresses   map[string]*Known[[]kube.Address] // by Kubernetes node
+	externalIPs *Known[[]string]
 }
 
 // Answer asks for what is missing: about Kubernetes nodes first and, where nothing of that is missing any more, about the
@@ -47,7 +48,10 @@ func (r *Reader) Nodes(ctx context.Context, f *Facts, m Missing) {
 		f.Addresses = r.addressesOf(ctx, f.Node)
 	}
 	if m.ExternalIPs {
-		f.ExternalIPs = known(r.externalIPs(ctx))
+		if r.externalIPs == nil {
+			r.externalIPs = known(r.allExternalIPs(ctx))
+		}
+		f.ExternalIPs = r.externalIPs
 	}
 }
 
@@ -60,9 +64,14 @@ func ask[T any](r *Reader, question func(Cluster) (T, error)) (answer T, err err
 		answer, err = question(cluster)
 	}
 	if errors.Is(err, kube.ErrNoCluster) {
-		err = hint.With(err, strings.TrimPrefix(hint.Of(err)+"; "+r.Hint, "; "))
+		err = r.advise(err, hint.Of(err))
 	}
 	return answer, err
+}
+
+// advise adds what to do, and what else helps here.
+func (r *Reader) advise(err error, remedy string) error {
+	return hint.With(err, strings.Trim(remedy+"; "+r.Hint, "; "))
 }
 
 var errNoNamespace = hint.New("the pod's namespace is not known",
@@ -77,10 +86,8 @@ func (r *Reader) nodeOf(ctx context.Context, f *Facts) (string, error) {
 	}
 	pod, err := ask(r, func(c Cluster) (kube.Pod, error) { return c.Pod(ctx, f.Namespace, f.Pod) })
 	switch {
-	case kube.NotFound(err) && r.Hint == "":
-		err = hint.With(err, "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace")
 	case kube.NotFound(err):
-		err = hint.With(err, "--pod and --namespace say which pod; "+r.Hint)
+		err = r.advise(err, "check the pod's name and namespace, by default POD_NAME and POD_NAMESPACE")
 	case err == nil && pod.Node == "":
 		err = hint.New("the pod "+f.Pod+" is on no Kubernetes node yet", "kubectl describe pod says what it waits for")
 	}
@@ -104,7 +111,7 @@ func (r *Reader) addressesOf(ctx context.Context, node *Known[string]) *Known[[]
 	return r.addresses[node.Value]
 }
 
-func (r *Reader) externalIPs(ctx context.Context) ([]string, error) {
+func (r *Reader) allExternalIPs(ctx context.Context) ([]string, error) {
 	nodes, err := ask(r, func(c Cluster) ([]kube.Node, error) { return c.Nodes(ctx) })
 	var addresses []string
 	for _, node := range nodes {

@@ -96,12 +96,12 @@ func TestReaderAsksNoMore(t *testing.T) {
 	r.Nodes(t.Context(), &f, facts.Missing{Addresses: true})
 	for _, name := range []string{"sts-0", "sts-1"} {
 		sibling := f.ForPod(name)
-		r.Nodes(t.Context(), &sibling, facts.Missing{Addresses: true})
+		r.Nodes(t.Context(), &sibling, facts.Missing{Addresses: true, ExternalIPs: true})
 		if sibling.Node.Value != "machine-9" || sibling.Addresses.Value == nil {
 			t.Errorf("got %+v", sibling)
 		}
 	}
-	if want := []string{"node machine-7", "pod chains/sts-0", "node machine-9", "pod chains/sts-1"}; !slices.Equal(c.asked, want) {
+	if want := []string{"node machine-7", "pod chains/sts-0", "node machine-9", "nodes ", "pod chains/sts-1"}; !slices.Equal(c.asked, want) {
 		t.Errorf("asked for %q, want %q", c.asked, want)
 	}
 	if f.ExternalIPs != nil || f.NodePorts != nil || f.Balancer != nil {
@@ -126,7 +126,7 @@ func TestReaderErrors(t *testing.T) {
 		of      string // which answer
 		want    string
 	}{
-		{"no pod", failing("pod", missing), pod(), spec, "node", "there is none (--pod and --namespace say which pod; try --offline)"},
+		{"no pod", failing("pod", missing), pod(), spec, "node", "there is none (check the pod's name and namespace, by default POD_NAME and POD_NAMESPACE; try --offline)"},
 		{"pod forbidden", failing("pod", forbidden), pod(), spec, "node", "forbidden (kubectl auth can-i)"},
 		{"pod forbidden, so no addresses", failing("pod", forbidden), pod(), spec, "addresses", "forbidden (kubectl auth can-i)"},
 		{"pending", &fakeCluster{}, pod(), spec, "node", "the pod sts-2 is on no Kubernetes node yet (kubectl describe pod says what it waits for)"},
@@ -155,13 +155,12 @@ func TestReaderErrors(t *testing.T) {
 	}
 }
 
-// A pod that looks at itself cannot say which pod it is by flags.
 func TestReaderWithoutAHint(t *testing.T) {
 	c := &fakeCluster{errs: map[string]error{"pod": &kube.Error{Code: 404, Message: "there is none"}}}
 	r, f := c.reader(), pod()
 	r.Hint = ""
 	r.Nodes(t.Context(), &f, facts.Missing{Node: true})
-	if got := hint.Of(f.Node.Err); got != "set POD_NAME and POD_NAMESPACE from the fields metadata.name and metadata.namespace" {
+	if got := hint.Of(f.Node.Err); got != "check the pod's name and namespace, by default POD_NAME and POD_NAMESPACE" {
 		t.Errorf("the hint is %q", got)
 	}
 }

@@ -39,7 +39,7 @@ type Snapshot struct {
 	Since time.Time `json:"-"`
 	// LastMatch is when this run of the node gave its last sign of life, zero when it gave none.
 	LastMatch time.Time `json:"lastMatch,omitzero"`
-	// Matches counts the signs of life, over all runs.
+	// Matches counts the signs of life, over all runs by the present plan.
 	Matches uint64 `json:"matches"`
 	// Values holds what was read from this run's log last, by name. It is the reader's own.
 	Values map[string]string `json:"values"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -57,7 +58,7 @@ type Client struct {
 func NewClient(o ClientOptions) (*Client, error) {
 	base, err := ParseBaseURL(o.BaseURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the base URL: %w", err)
 	}
 	if o.ID, err = ParseID(o.ID); err != nil {
 		return nil, err

@@ -455,15 +455,15 @@ func TestBaseURL(t *testing.T) {
 		"http://hc.example.com:8000/ping": "",
 		" https://hc-ping.com/\n":         "",
 		"http://[::1]:8000":               "",
-		"":                                "empty",
-		"hc.example.com/ping":             "must begin with",
-		"hc.example.com:8000/ping":        "must begin with",
-		"ftp://hc.example.com":            "must begin with",
-		"https://":                        "must begin with",
-		"https://:8000":                   "must begin with",
-		"https://geheim:geheim@a b":       "not a URL",
-		"https://hc-ping.com?geheim":      "must end with the path",
-		"https://hc-ping.com#geheim":      "must end with the path",
+		"":                                "http:// or https:// and a host",
+		"hc.example.com/ping":             "http:// or https:// and a host",
+		"hc.example.com:8000/ping":        "http:// or https:// and a host",
+		"ftp://hc.example.com":            "http:// or https:// and a host",
+		"https://":                        "http:// or https:// and a host",
+		"https://:8000":                   "http:// or https:// and a host",
+		"https://geheim:geheim@a b":       "http:// or https:// and a host",
+		"https://hc-ping.com?geheim":      "without ? and #",
+		"https://hc-ping.com#geheim":      "without ? and #",
 	}
 	for base, says := range tests {
 		_, err := healthcheck.NewClient(healthcheck.ClientOptions{BaseURL: base, ID: uuid})
@@ -473,7 +473,7 @@ func TestBaseURL(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "the base URL ") {
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "the base URL: ") {
 			t.Errorf("%q: %v, want %q", base, err, says)
 		} else if strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%v shows a password", err)

@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -75,17 +74,13 @@ func (c *Client) redact(text string) string {
 // ParseBaseURL reads the address of a server. The error does not repeat it: it may hold a password, or an ID pasted along
 // with it.
 func ParseBaseURL(raw string) (*url.URL, error) {
-	const example = "expected one such as https://hc.example.com/ping; the hosted service is https://hc-ping.com"
+	const example = "such as https://hc-ping.com, or https://hc.example.com/ping for one of your own"
 	base, err := url.Parse(strings.TrimSpace(raw))
 	switch {
-	case err != nil:
-		return nil, hint.New("the base URL is not a URL", example)
-	case *base == url.URL{}:
-		return nil, hint.New("the base URL is empty", example)
-	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
-		return nil, hint.New("the base URL must begin with http:// or https:// and a host", example)
+	case err != nil, base.Scheme != "http" && base.Scheme != "https", base.Hostname() == "":
+		return nil, hint.New("expected a URL that begins with http:// or https:// and a host", example)
 	case base.RawQuery != "" || base.Fragment != "" || base.ForceQuery:
-		return nil, errors.New("the base URL must end with the path: leave out ? and # and what follows")
+		return nil, hint.New("expected a URL without ? and #", example)
 	}
 	if base.Path == "" {
 		base.Path = "/" // without it JoinPath makes a relative path, which is not a request target

@@ -193,7 +193,7 @@ func (p *placing) settle(outcome *Outcome) error {
 		}
 	}
 	if _, err := atomicfile.Chmod(p.target, p.Mode); err != nil {
-		outcome.warn("%v", err)
+		outcome.warn("%s", hint.Line(err))
 	}
 	return nil
 }

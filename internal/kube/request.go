@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubevali/kubevali/internal/backoff"
+	"github.com/kubevali/kubevali/internal/hint"
 )
 
 const (
@@ -82,7 +83,7 @@ func (c *Client) waits(err *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.outage {
-		c.options.Log("Waiting for the Kubernetes API: %v", err)
+		c.options.Log("Waiting for the Kubernetes API: %s", hint.Line(err))
 	}
 	c.outage = true
 	if err.temporary {

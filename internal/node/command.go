@@ -25,9 +25,6 @@ type loaded struct {
 
 // Check reports what is wrong with a plan that can be told without this pod and this machine.
 func Check(p *plan.Plan) error {
-	if _, err := healthcheck.ParseBaseURL(p.Healthchecks.BaseURL); err != nil {
-		return fmt.Errorf("healthchecks.baseURL: %w", err)
-	}
 	if p.Watchlog == nil || p.Watchlog.HealthcheckID == "" {
 		return nil
 	}

@@ -14,13 +14,14 @@ import (
 
 // loader makes plans of the configuration. It is for one goroutine at a time.
 type loader struct {
-	read    func() (*config.Config, error)
-	environ []string // this process's own, without root secrets
-	service *service
-	log     logrus.FieldLogger
-	keys    keyfile.Keyring
-	seed    *[32]byte // of all random values of templates: they stay the same as long as the node runs
-	running bool      // a node has been started, so that a Service may lead to it
+	read       func() (*config.Config, error)
+	environ    []string // this process's own, without root secrets
+	accountDir string   // where the pod's service account is
+	service    *service
+	log        logrus.FieldLogger
+	keys       keyfile.Keyring
+	seed       *[32]byte // of all random values of templates: they stay the same as long as the node runs
+	running    bool      // a node has been started, so that a Service may lead to it
 }
 
 // load reads the configuration and makes the plan; ctx ends its questions to the cluster. These may take long, so the monitor's
@@ -67,7 +68,7 @@ func (l *loader) gather(cfg *config.Config) (facts.Facts, error) {
 		l.log.Warn(warning)
 	}
 	l.environ = environ
-	f, err := facts.FromEnviron(environ)
+	f, err := facts.FromEnviron(environ, l.accountDir)
 	if err != nil {
 		return f, err
 	}

@@ -19,8 +19,9 @@ import (
 // tailSize is how much of the node's last output is kept for reports: a few hundred lines, or a crash's whole trace.
 const tailSize = 64 << 10
 
-// logs are what the node writes, to its streams and to files, as a source of its health.
+// logs is a companion that takes what the node writes, to its streams and to files, as a source of its health.
 type logs struct {
+	passive
 	plan   *plan.Plan
 	rules  watchlog.Rules
 	source *health.Log
@@ -83,9 +84,11 @@ func (l *logs) watch(cmd *supervise.Command) (flush func()) {
 	}
 }
 
-// follow watches the plan's log files.
-func (l *logs) follow(ctx context.Context, work *sync.WaitGroup) {
+// run watches the plan's log files.
+func (l *logs) run(ctx context.Context) {
+	var files sync.WaitGroup
 	for _, file := range l.files {
-		work.Go(func() { file.Run(ctx) })
+		files.Go(func() { file.Run(ctx) })
 	}
+	files.Wait()
 }

@@ -62,7 +62,7 @@ func Run(o Options) (code int, err error) {
 	defer n.probes.close()
 	n.service = service{cluster: newCluster(o.Environ, o.AccountDir, o.Version, o.Log), log: o.Log, ctx: n.supervisor.Stopping()}
 	defer n.service.pause()
-	n.loader = loader{read: o.Read, environ: o.Environ, service: &n.service, log: o.Log}
+	n.loader = loader{read: o.Read, environ: o.Environ, accountDir: o.AccountDir, service: &n.service, log: o.Log}
 	defer n.loader.keys.Wipe()
 	if o.Reload == ReloadOnChange {
 		n.watcher = newWatcher(o.ConfigPath, &n.loader)

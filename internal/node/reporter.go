@@ -23,6 +23,7 @@ const flushTimeout = 3 * time.Second
 
 // reporter is a companion that tells a healthchecks.io server.
 type reporter struct {
+	passive
 	health   *health.Machine
 	tail     *watchlog.Tail
 	logLines bool // pings carry the last ones
@@ -34,7 +35,7 @@ type reporter struct {
 
 func newReporter(p *plan.Plan, tail *watchlog.Tail, machine *health.Machine, version string, log logrus.FieldLogger) (*reporter, error) {
 	client, err := healthcheck.NewClient(healthcheck.ClientOptions{
-		BaseURL: p.Healthchecks.BaseURL,
+		BaseURL: p.Healthchecks.BaseURL.Reveal(),
 		ID:      p.Watchlog.HealthcheckID,
 		Create:  p.Healthchecks.Create,
 		Timeout: time.Duration(p.Healthchecks.Timeout),
@@ -77,9 +78,7 @@ func (r *reporter) changed(now health.Snapshot) {
 
 // close sends what has not been sent yet.
 func (r *reporter) close() {
-	if r.pings != nil {
-		r.pings.Close(flushTimeout)
-	}
+	r.pings.Close(flushTimeout)
 }
 
 // current is the periodic ping: none before the first sign of life, and none when the node is on its way out.

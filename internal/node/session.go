@@ -14,9 +14,11 @@ import (
 	"github.com/kubevali/kubevali/internal/supervise"
 )
 
-// companion lives beside the node and can delay neither it nor its output nor its stop: its methods return at once. They
-// are called one at a time.
+// companion lives beside the node and can delay neither it nor its output nor its stop: its methods return at once, but for
+// run. The others are called one at a time.
 type companion interface {
+	// run is what it does by itself from the node's first start on, until ctx is done.
+	run(ctx context.Context)
 	// started says that a run of the node has begun.
 	started()
 	// changed tells of a change of the node's state, unless it is of a run that has ended in the meantime.
@@ -26,6 +28,15 @@ type companion interface {
 	// close ends what the companion does, last words included. Nothing is told after it.
 	close()
 }
+
+// passive is a companion that does nothing; others embed it.
+type passive struct{}
+
+func (passive) run(context.Context)           {}
+func (passive) started()                      {}
+func (passive) changed(health.Snapshot)       {}
+func (passive) exited(supervise.Exit, string) {}
+func (passive) close()                        {}
 
 // session is the time during which one plan is in effect: one run of the node, or several with pauses between them.
 type session struct {
@@ -58,6 +69,7 @@ func newSession(n *node, l *loaded) (*session, error) {
 	n.health.DropSources()
 	if l.plan.Watchlog != nil {
 		s.logs = newLogs(l.plan, n.health, n.log)
+		s.companions = append(s.companions, s.logs)
 	}
 	switch {
 	case l.plan.Watchlog == nil:
@@ -170,12 +182,12 @@ func (s *session) started(pid int, stop context.CancelCauseFunc) {
 	s.node.log.Debugf("Node started, pid %d", pid)
 }
 
-// runBeside starts what runs beside the node.
+// runBeside starts what runs beside the node: the session's own, and its companions.
 func (s *session) runBeside() {
 	s.node.probes.serve()
 	s.work.Go(func() { s.node.health.Run(s.ctx, s.changed) })
-	if s.logs != nil {
-		s.logs.follow(s.ctx, &s.work)
+	for _, c := range s.companions {
+		s.work.Go(func() { c.run(s.ctx) })
 	}
 	if s.node.watcher != nil {
 		s.work.Go(s.watchConfig)

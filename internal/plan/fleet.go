@@ -22,7 +22,6 @@ func Fleet(cfg *config.Config, f facts.Facts, pods []string, identities Identiti
 		if err != nil {
 			return nil, fmt.Errorf("pod %s:\n%w", pod, err)
 		}
-		f.ExternalIPs = own.ExternalIPs
 		plans = append(plans, plan)
 	}
 	return plans, checkFleet(plans)
@@ -78,7 +77,10 @@ func FleetPods(cfg *config.Config, f facts.Facts) ([]string, error) {
 	replicas := 0
 	if m.keys.compile() {
 		m.moveTo(f)
-		replicas, _ = m.keys.fleetSize()
+		n, ok := m.keys.fleetSize()
+		if replicas = n; !ok && m.Err() == nil {
+			m.fail(cfg.Fleet.Replicas, "it depends on what the cluster answers, which is not asked here", "give a number, or a variable's")
+		}
 	}
 	if err := m.Err(); err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ watchlog:
   pattern: 'n=(?P<n>\d+)'
   files: [/data/log]
   healthcheckID: 11111111-2222-3333-4444-555555555555
+healthchecks: {baseURL: 'https://somebody:hunter2@hc.example.com/ping'}
 `
 
 func TestMarshalJSON(t *testing.T) {
@@ -144,7 +145,7 @@ func TestMarshalJSON(t *testing.T) {
     "healthcheckID": "1111…"
   },
   "healthchecks": {
-    "baseURL": "https://hc-ping.com",
+    "baseURL": "https://…@hc.example.com/ping",
     "timeout": "10s",
     "create": false,
     "logLines": true

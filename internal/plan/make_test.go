@@ -28,7 +28,7 @@ nodeTemplate:
 `
 
 func TestReadme(t *testing.T) {
-	f, err := facts.FromEnviron([]string{"HOSTNAME=sts-pod-2"})
+	f, err := facts.FromEnviron([]string{"HOSTNAME=sts-pod-2"}, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ package plan
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -77,6 +78,9 @@ func (f File) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(shown)
 }
+
+// Format prints no content, whatever the verb.
+func (f File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s (%d bytes)", f.Path, len(f.Content)) }
 
 // Key is a P2P key to write, or to check, before the node starts. It is never the private key.
 type Key struct {

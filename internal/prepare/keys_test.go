@@ -150,7 +150,7 @@ func writeKeys(t *testing.T, ctx context.Context, yaml string, ring *keyfile.Key
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := facts.FromEnviron([]string{"POD_NAME=geth-1", "POD_NAMESPACE=chains"})
+	f, err := facts.FromEnviron([]string{"POD_NAME=geth-1", "POD_NAMESPACE=chains"}, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

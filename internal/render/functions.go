@@ -37,6 +37,8 @@ func (r *Renderer) library() map[string]any {
 	for name := range withheld {
 		delete(funcs, name)
 	}
+	delete(funcs, "env") // of this process: whoever renders decides what of that may be seen
+	delete(funcs, "expandenv")
 	limitCalls(funcs)
 	r.addRandom(funcs)
 	maps.Copy(funcs, map[string]any{

@@ -1,4 +1,4 @@
-// Package secret has the type of texts that must not be shown.
+// Package secret has the types of texts that must not be shown, or not whole.
 package secret
 
 import (

@@ -45,8 +45,9 @@ const (
 
 // handle is catch by way of a signal handler that writes to a pipe: a system call for each signal.
 //
-// The Go runtime does not notice, and need not: it has a handler of its own for every signal from the start, so it resets
-// them all in a child before execve(2), and only that handler is replaced.
+// The Go runtime does not notice, and need not: it resets the signals that it has a handler of its own for in a child
+// before execve(2), which resets the others. Those are SIGCONT, SIGTSTP, SIGTTIN and SIGTTOU; one of them that a child gets
+// between fork and execve(2) is passed on to it once more.
 func handle(signals []syscall.Signal, received func(syscall.Signal)) (release func(), ok bool) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
