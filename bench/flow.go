@@ -44,18 +44,17 @@ func (b *bench) logFlow(ctx context.Context, t *table, rounds int, size int64) e
 	}
 
 	what := fmt.Sprintf("%.3g GB of log", float64(size)/1e9)
-	for i, watched := range []string{"keyword", "keyword and pattern"} {
+	for i, watched := range []struct{ what, maxTime, maxCPU string }{
+		{"keyword", maxLogTime, maxLogCPU},
+		{"keyword and pattern", "", maxPatternCPU},
+	} {
 		watching := costs[i+1]
-		var maxTime, maxCPU string
-		if i == 0 {
-			maxTime, maxCPU = maxLogTime, maxLogCPU
-		}
-		wall := t.row(fmt.Sprintf("%s, watched for a %s: wall time", what, watched), "")
+		wall := t.row(fmt.Sprintf("%s, watched for a %s: wall time", what, watched.what), "")
 		wall[bare] = "`node \\| cat`: " + seconds(each(costs[0], wallTime))
 		wall[kubevaliName] = seconds(each(watching, wallTime))
-		against := t.row("- against `node \\| cat`", maxTime)
+		against := t.row("- against `node \\| cat`", watched.maxTime)
 		against[kubevaliName] = times(ratios(each(watching, wallTime), each(costs[0], wallTime)))
-		cpu := t.row("- CPU added per GB", maxCPU)
+		cpu := t.row("- CPU added per GB", watched.maxCPU)
 		perGB := func(c cost) float64 { return c.cpu.Seconds() / (float64(size) / 1e9) }
 		cpu[bare] = "`cat`: " + seconds(each(costs[0], perGB))
 		cpu[kubevaliName] = seconds(each(watching, perGB))

@@ -21,13 +21,14 @@ import (
 	"syscall"
 )
 
-// The limits that kubevali holds.
+// The limits that kubevali is to hold.
 const (
-	maxBinary   = 18e6     // bytes
-	maxResident = 14 << 20 // bytes
-	maxStart    = "≤ 4 ms"
-	maxLogTime  = "≤ 1.2 times"
-	maxLogCPU   = "≤ 0.4 s"
+	maxBinary     = 18e6     // bytes
+	maxResident   = 14 << 20 // bytes
+	maxStart      = "≤ 4 ms"
+	maxLogTime    = "≤ 1.2 times"
+	maxLogCPU     = "≤ 0.4 s"
+	maxPatternCPU = "≤ 1.2 s"
 )
 
 type options struct {
