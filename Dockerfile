@@ -12,7 +12,7 @@ RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags '-s -w' -o /out/kubevali ./cmd/kubevali
+    go build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o /out/kubevali ./cmd/kubevali
 
 # The binary is static and carries the certificates of the public authorities. The user is a number, as runAsNonRoot
 # cannot tell what a name stands for.

@@ -106,8 +106,10 @@ shell or curl. Exits 0 for yes and 1 for no, and says why.`,
 
 func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error {
 	var flaws error
+	from := "--listen"
 	if listen == "" {
 		var err error
+		from = "monitor.listen"
 		if listen, flaws, err = a.listenAddress(); err != nil {
 			return a.unknown(kind, err)
 		}
@@ -115,6 +117,9 @@ func (a *app) probe(ctx context.Context, kind monitor.Kind, listen string) error
 	answer, err := monitor.Probe(ctx, listen, kind)
 	if answer == "" && flaws != nil {
 		return a.unknown(kind, flaws)
+	}
+	if answer == "" && err != nil {
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	if err != nil {
 		return err

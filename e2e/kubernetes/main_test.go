@@ -101,7 +101,7 @@ func (e *environment) make(ctx context.Context, dir string) error {
 		folder, output, pkg string
 		flags               []string
 	}{
-		{repository, e.kubevali, "./cmd/kubevali", []string{"-trimpath"}}, // as it is released
+		{repository, e.kubevali, "./cmd/kubevali", []string{"-tags=nethttpomithttp2", "-trimpath"}}, // as it is released
 		{".", e.devp2p, "github.com/ethereum/go-ethereum/cmd/devp2p", nil},
 		{".", geth, "github.com/ethereum/go-ethereum/cmd/geth", nil},
 		{".", gate, "./gate", nil},

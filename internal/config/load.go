@@ -79,14 +79,14 @@ func read(path string) ([]byte, error) {
 	if err == nil {
 		return data, nil
 	}
-	e := &Error{At: Position{File: path}, Message: "cannot be read: " + err.Error(), Hint: hint.Of(err), Cause: err}
+	message, remedy := "cannot be read: "+err.Error(), hint.Of(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Message, e.Hint = "no such file", "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
+		message, remedy = "no such file", "run kubevali in the file's folder, or say where it is: kubevali -c PATH"
 	case errors.Is(err, fs.ErrPermission):
-		e.Hint = fmt.Sprintf("let user %d read it", os.Getuid())
+		remedy = fmt.Sprintf("let user %d read it", os.Getuid())
 	case errors.Is(err, atomicfile.ErrTooLarge):
-		e.Message, e.Hint = "larger than 1 MiB, the most that a ConfigMap can hold", "is it the right file?"
+		message, remedy = "larger than 1 MiB, the most that a ConfigMap can hold", "is it the right file?"
 	}
-	return nil, Errors{e}
+	return nil, Errors{{At: Position{File: path}, Message: message, Cause: hint.With(err, remedy)}}
 }
