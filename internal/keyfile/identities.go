@@ -66,7 +66,7 @@ func (k *Keyring) lookUp(key Key) (keyderive.Public, error) {
 		return public, hint.With(fmt.Errorf("%w, nor is there a list of identities to go by: %s: %w",
 			noRoot(key.Root), path, listed.err), "pass the root secret in, or "+writeInto(folder))
 	case !ok:
-		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s, but %s", noRoot(key.Root), path,
+		return public, hint.With(fmt.Errorf("%w, and %s %w key %s of pod %s in namespace %s; it has %s", noRoot(key.Root), path,
 			ErrUnlisted, key.Name, key.Pod, key.Namespace, listed.known(key)), again+", for a fleet that counts this pod in")
 	case public.Type != key.Type:
 		return public, hint.With(fmt.Errorf("%w, and by %s key %s is of type %q, not %s",
@@ -123,7 +123,7 @@ func (l listing) known(key Key) string {
 			for _, key := range pod.Keys {
 				names = append(names, key.Name)
 			}
-			return "its keys " + strings.Join(names, ", ")
+			return "of that pod only " + strings.Join(names, ", ")
 		}
 		pods = append(pods, pod.Namespace+"/"+pod.Pod)
 	}

@@ -544,8 +544,8 @@ func TestWithoutRootRefused(t *testing.T) {
 		"pod not in the list": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			f.Pod = "vsl-rpc-2"
-		}, []string{"vsl-rpc-2", "vsl-rpc-2 in namespace vsl, but vsl/vsl-rpc-0, vsl/vsl-rpc-1 (", "for a fleet"}},
-		"key not in the list": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); f.Name = "other" }, []string{"key other", "but its keys node ("}},
+		}, []string{"vsl-rpc-2", "vsl-rpc-2 in namespace vsl; it has vsl/vsl-rpc-0, vsl/vsl-rpc-1 (", "for a fleet"}},
+		"key not in the list": {func(t *testing.T, f *keyfile.File) { fleet(t, *f); f.Name = "other" }, []string{"key other", "it has of that pod only node ("}},
 		"key of another type": {func(t *testing.T, f *keyfile.File) {
 			fleet(t, *f)
 			f.Type = keyderive.Ed25519
@@ -555,11 +555,11 @@ func TestWithoutRootRefused(t *testing.T) {
 		}, []string{"version 2"}},
 		"no pods": {func(t *testing.T, f *keyfile.File) {
 			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":1}`, 0o644)
-		}, []string{"but no pods"}},
+		}, []string{"it has no pods"}},
 		"many pods": {func(t *testing.T, f *keyfile.File) {
 			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `{"version":1,"pods":[{"pod":"a"},{"pod":"b"},{"pod":"c"},
 				{"namespace":"n","pod":"d"},{"namespace":"n","pod":"e"}]}`, 0o644)
-		}, []string{"but /a, /b, …, n/d, n/e ("}},
+		}, []string{"it has /a, /b, …, n/d, n/e ("}},
 		"no JSON": {func(t *testing.T, f *keyfile.File) {
 			write(t, filepath.Join(filepath.Dir(f.Path), "identities.json"), `x`, 0o644)
 		}, []string{"identities.json", "not a list"}},

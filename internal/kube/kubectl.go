@@ -104,7 +104,8 @@ func (r request) complained(text string, failure error) error {
 			Remedy:  "log in again, or choose another context",
 		})
 	case strings.HasPrefix(line, "The connection to the server localhost:8080 was refused"): // asked where none is known
-		return noCluster("kubectl has no current context", "set KUBECONFIG, or choose a context: kubectl config use-context NAME")
+		return noCluster("kubectl finds nothing at localhost:8080, where it asks without a current context",
+			"see which file and context it takes: kubectl config current-context; KUBECONFIG names another file")
 	case line == "":
 		line = failure.Error()
 	}

@@ -106,7 +106,7 @@ func TestKubectlComplains(t *testing.T) {
 		code            int
 	}{
 		{"no configuration", "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n",
-			"no Kubernetes cluster at hand: kubectl has no current context", "kubectl config use-context", true, 0},
+			"no Kubernetes cluster at hand: kubectl finds nothing at localhost:8080, where it asks without a current context", "kubectl config current-context", true, 0},
 		{"refused", "The connection to the server 192.0.2.1:6443 was refused - did you specify the right host or port?\n",
 			`kubectl: The connection to the server 192.0.2.1:6443 was refused`, "see whether kubectl get nodes works", false, 0},
 		{"no such context", "error: context \"x\" does not exist\n", `kubectl: error: context "x" does not exist`, "kubectl config current-context", false, 0},

@@ -28,8 +28,9 @@ func newCluster(environ []string, accountDir, version string, log logrus.FieldLo
 	where, inPod := kube.InPod(environ, accountDir)
 	return &cluster{log: log, connect: func() (*kube.Client, error) {
 		if !inPod {
-			return nil, hint.New("no Kubernetes cluster at hand: this process runs in no pod", "--dry-run and render ask the "+
-				"cluster of kubectl; a node of a laptop can have the addresses that it announces written down")
+			return nil, hint.New("no Kubernetes cluster at hand: this process runs in no pod (KUBERNETES_SERVICE_HOST is not set)",
+				"in a pod, leave that variable to the container; elsewhere, write down the address to announce and set "+
+					"nodeService.enabled: false; --dry-run and render ask kubectl's cluster")
 		}
 		log.Debugf("Asking the Kubernetes API at %s", where.Server())
 		return kube.NewClient(where, kube.Options{UserAgent: "kubevali/" + version, Patience: patience, Log: log.Warnf})
