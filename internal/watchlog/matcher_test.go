@@ -245,7 +245,7 @@ func FuzzPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr string, data []byte) {
 		re, err := regexp.Compile(expr)
 		if err != nil || len(expr) > 100 {
-			t.Skip()
+			return // not a pattern of anybody
 		}
 		check(t, ruleBook{Pattern: re}, data, nil)
 	})
