@@ -59,7 +59,7 @@ func Probe(ctx context.Context, addr string, kind Kind) (string, error) {
 // reachable turns an address to listen on into one to connect to.
 func reachable(addr string) (string, error) {
 	if addr == "" {
-		return "", errors.New("no address to ask: the probes are switched off")
+		return "", hint.New("no address to ask: the probes are switched off", "give one, such as :49944")
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
